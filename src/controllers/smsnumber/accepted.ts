@@ -36,6 +36,26 @@ export interface AcceptanceInput {
 }
 
 /**
+ * Returns why the spec is not accepted, from the watched objects and the last reading of the account. Makes no
+ * request.
+ */
+export function refused(deps: SmsNumberDeps, object: SmsNumber): Refusal | undefined {
+  return refusalOf({
+    number: object,
+    stream: deps.seen.workStream(object.metadata.namespace!, object.spec.workStreamRef.name),
+    hoursExist: hoursExist(deps, object),
+    inService: isInService(deps, object),
+  });
+}
+
+function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean {
+  return (
+    spec.operatingHoursRef === undefined ||
+    !deps.seen.lacksHours(metadata.namespace!, spec.operatingHoursRef.name)
+  );
+}
+
+/**
  * Returns the first refusal, with the rules in the order in which a person would fix the problems. Reporting one
  * problem at a time is enough.
  */

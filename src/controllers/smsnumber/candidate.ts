@@ -8,7 +8,7 @@ import type { SmsNumber } from "../../api/index.ts";
 import { findIn } from "../accounts/snapshot.ts";
 import { isInService, refusalOf } from "./accepted.ts";
 import type { Candidate } from "./claim-decision.ts";
-import type { SmsNumberDeps } from "./deps.ts";
+import type { SmsNumberDeps, Wake } from "./deps.ts";
 import type { ClusterSeen } from "./seen.ts";
 
 /**
@@ -56,4 +56,23 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
     // there is a reading. Only the step that asks Twilio for the number itself ends a claim.
     phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
+}
+
+/**
+ * Wakes the SmsNumbers that wait for the same number or the same WorkStream. Nothing else would wake them: a claim
+ * that ends changes no object that they watch.
+ */
+export function wakeOthers(
+  {
+    seen,
+    wake,
+  }: { seen: Pick<ClusterSeen, "numbersWithDigits" | "numbersOfStream">; wake: Pick<Wake, "number"> },
+  { metadata, spec }: SmsNumber,
+) {
+  const waiting = [
+    ...seen.numbersWithDigits(spec.number),
+    ...seen.numbersOfStream(metadata.namespace!, spec.workStreamRef.name),
+  ];
+  for (const { metadata: other } of waiting)
+    if (other.uid !== metadata.uid) wake.number(other.namespace!, other.name);
 }

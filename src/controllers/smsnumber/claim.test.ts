@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import type { SmsNumber } from "../../api/index.ts";
 import { systemClock } from "../../clock.ts";
 import { Records } from "../records/records.ts";
+import type { NumberAttempt } from "./attempt.ts";
 import { holdClaim } from "./claim.ts";
 import type { FoundNumber } from "./found.ts";
-import type { NumberWork } from "./work.ts";
 
 const sid = "PN1";
 const number = {
@@ -59,8 +59,8 @@ function release() {
   const hold = (object: SmsNumber, ensureFinalizer: () => Promise<void>) => {
     const { namespace } = object.metadata;
     const effective = { managementPolicy: "Manage" };
-    const work = { deps, ctx: { ensureFinalizer }, object, effective, namespace, namespaceUid: namespace };
-    return holdClaim({ ...work, stream: "support" } as unknown as NumberWork, found);
+    const attempt = { deps, ctx: { ensureFinalizer }, object, effective, namespace, namespaceUid: namespace };
+    return holdClaim({ ...attempt, stream: "support" } as unknown as NumberAttempt, found);
   };
   return { records, known, hold };
 }

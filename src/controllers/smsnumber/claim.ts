@@ -7,12 +7,13 @@
 import type { Outcome } from "../../kube/status/summarise.ts";
 import { webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
-import { candidateOf } from "./candidate.ts";
+import type { NumberAttempt, StepEnd } from "./attempt.ts";
+import { candidateOf, wakeOthers } from "./candidate.ts";
 import { type ClaimDecision, decideClaim } from "./claim-decision.ts";
 import type { FoundNumber } from "./found.ts";
+import { leadsHere } from "./ours.ts";
 import { outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
-import { leadsHere, type NumberWork, type StepEnd, wakeOthers } from "./work.ts";
 
 /**
  * How long a new SmsNumber waits for older ones whose Twilio account was not read yet, counted from its creation. A
@@ -43,23 +44,23 @@ export interface NumberToWire extends FoundNumber {
 }
 
 /** Completes the condition `Accepted`: may this SmsNumber have the number? Takes the claim if it is free. */
-export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<StepEnd<NumberToWire>> {
-  const { deps, ctx, effective, namespaceUid, stream } = work;
+export async function holdClaim(attempt: NumberAttempt, found: FoundNumber): Promise<StepEnd<NumberToWire>> {
+  const { deps, ctx, effective, namespaceUid, stream } = attempt;
   if (effective.managementPolicy === "Observe") {
-    await letGoOfClaim(work, found);
+    await letGoOfClaim(attempt, found);
     await deps.refreshDigits(namespaceUid, stream);
     return { go: { ...found, claim: undefined } };
   }
-  const barred = notItsTurn(work, found);
+  const barred = notItsTurn(attempt, found);
   if (barred !== undefined) return { stop: barred };
   // The finalizer comes before the claim: an SmsNumber that could be deleted without a finalizer would leave a
   // claim that nothing ends.
   await ctx.ensureFinalizer();
   // Adding the finalizer took a round trip, and another SmsNumber may have claimed the number meanwhile. From here
   // to `putClaim` nothing is awaited, so exactly one SmsNumber gets the claim.
-  const outrun = notItsTurn(work, found);
+  const outrun = notItsTurn(attempt, found);
   if (outrun !== undefined) return { stop: outrun };
-  const claim = claimOf(work, found);
+  const claim = claimOf(attempt, found);
   // The claim and the route's digits change in memory in the same turn of the event loop, so that one write of the
   // Secret makes both durable.
   await Promise.all([deps.records.putClaim(claim), deps.refreshDigits(namespaceUid, stream)]);
@@ -67,16 +68,16 @@ export async function holdClaim(work: NumberWork, found: FoundNumber): Promise<S
 }
 
 /** The outcome when this SmsNumber may not take the claim, or not yet. Undefined when it may. */
-function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefined {
-  const decision = judgeClaim(work);
+function notItsTurn(attempt: NumberAttempt, { seen }: FoundNumber): Outcome | undefined {
+  const decision = judgeClaim(attempt);
   if (decision.kind === "undecided")
     return {
-      ...outcome(work, { accepted: "unknown", found: "good", url: "unknown" }, seen),
+      ...outcome(attempt, { accepted: "unknown", found: "good", url: "unknown" }, seen),
       requeueAfterMs: ASK_AGAIN_MS,
     };
   if (decision.kind !== "numberTaken" && decision.kind !== "streamTaken") return undefined;
   const why = taken[decision.kind];
-  return outcome(work, { accepted: why, found: "good", url: why }, seen);
+  return outcome(attempt, { accepted: why, found: "good", url: why }, seen);
 }
 
 /**
@@ -84,7 +85,7 @@ function notItsTurn(work: NumberWork, { seen }: FoundNumber): Outcome | undefine
  * the repairs) is kept.
  */
 function claimOf(
-  { deps, object, namespace, namespaceUid, stream }: NumberWork,
+  { deps, object, namespace, namespaceUid, stream }: NumberAttempt,
   { seen, route }: FoundNumber,
 ): ClaimRecord {
   return {
@@ -101,7 +102,7 @@ function claimOf(
 }
 
 /** Decides about the claim from memory, without waiting for anything. */
-function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecision {
+function judgeClaim({ deps, object, namespace, stream }: NumberAttempt): ClaimDecision {
   const self = candidateOf(deps, object);
   const holderOf = (sid: string) => deps.records.claim(sid)?.uid;
   // First decide without the other SmsNumbers: the records alone say which SmsNumber holds a number. Otherwise each
@@ -125,17 +126,17 @@ function judgeClaim({ deps, object, namespace, stream }: NumberWork): ClaimDecis
  * as it is, since Observe forbids a change. The number is recorded as owed, so that the saved webhook, which the
  * number had before this operator, is not lost.
  */
-async function letGoOfClaim(work: NumberWork, { seen }: FoundNumber) {
-  const { deps, ctx, object } = work;
+async function letGoOfClaim(attempt: NumberAttempt, { seen }: FoundNumber) {
+  const { deps, ctx, object } = attempt;
   const claim = deps.records.claimOf(object.metadata.uid!);
   if (claim === undefined) return;
   try {
-    if (leadsHere(work, webhookOf(seen.number)))
+    if (leadsHere(attempt, webhookOf(seen.number)))
       await oweNumber(deps, claim, { why: "Observing", isGone: false }, ctx.signal);
     else await deps.records.dropClaim(claim.phoneNumberSid);
   } finally {
     // The other SmsNumbers are woken also when the write failed: memory no longer has the claim, so the next
     // attempt would return early and wake none of them.
-    wakeOthers(work.deps, work.object);
+    wakeOthers(attempt.deps, attempt.object);
   }
 }

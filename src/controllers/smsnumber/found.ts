@@ -13,11 +13,13 @@ import type { AccountView } from "../accounts/account-view.ts";
 import { type Override, overrideOf } from "../accounts/precedence.ts";
 import { digits, findIn, type Snapshot } from "../accounts/snapshot.ts";
 import type { HeldNumber, RouteRecord } from "../records/record.ts";
+import { refused } from "./accepted.ts";
+import { callOptions, type NumberAttempt, type StepEnd } from "./attempt.ts";
+import { wakeOthers } from "./candidate.ts";
 import { beforeUs, formerHostOf } from "./cleanup/let-go.ts";
 import { lookOf } from "./look.ts";
 import { accepted, before, outcome } from "./outcome.ts";
 import { oweNumber } from "./previous/owed.ts";
-import { callOptions, type NumberWork, refused, type StepEnd, wakeOthers } from "./work.ts";
 
 /** A number as Twilio has it, together with the settings that decide where its texts go. */
 export interface SeenNumber {
@@ -35,8 +37,8 @@ export interface FoundNumber {
 }
 
 /** Completes the condition `NumberFound`: finds the account of the WorkStream, and the number in the account. */
-export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>> {
-  const { deps, object, namespace, stream } = work;
+export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundNumber>> {
+  const { deps, object, namespace, stream } = attempt;
   const key = `${namespace}/${stream}`;
   const state = deps.streams.get(key);
   // The reason why nothing is known of the WorkStream yet, for example because Twilio does not answer. It also
@@ -49,8 +51,8 @@ export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>
   // at a start, each partial status would cost a write for each of thousands of numbers.
   if (state === undefined)
     return {
-      stop: outcome(work, {
-        accepted: work.refusal ?? before(object, "Accepted"),
+      stop: outcome(attempt, {
+        accepted: attempt.refusal ?? before(object, "Accepted"),
         found: before(object, "NumberFound"),
         url: before(object, "InboundUrlReady"),
       }),
@@ -58,25 +60,25 @@ export async function findNumber(work: NumberWork): Promise<StepEnd<FoundNumber>
   if (!state.credentials.ok || state.account === undefined || state.routeKey === undefined) {
     const why = state.credentials.ok ? (state.problem ?? ("unknown" as const)) : state.credentials;
     return {
-      stop: outcome(work, { accepted: accepted(work), found: before(object, "NumberFound"), url: why }),
+      stop: outcome(attempt, { accepted: accepted(attempt), found: before(object, "NumberFound"), url: why }),
     };
   }
   const { account } = state;
-  const snapshot = await look(work, account);
+  const snapshot = await look(attempt, account);
   // Look in the cheapest place first, which is the shared list. Then make one call, in case the number was bought
   // after the list was read. At last make one call for a number that the list may have missed.
   const number =
     findIn(snapshot, object.spec) ??
-    (await boughtJustNow(work, account)) ??
-    (await stillThere(work, account));
-  if (number === undefined) return { stop: await notInAccount(work) };
+    (await boughtJustNow(attempt, account)) ??
+    (await stillThere(attempt, account));
+  if (number === undefined) return { stop: await notInAccount(attempt) };
   // Twilio would refuse an SmsUrl on a number that cannot receive SMS (error 21407).
   if (!number.capabilities.sms)
-    return { stop: outcome(work, { accepted: accepted(work), found: notCapable, url: notCapable }) };
+    return { stop: outcome(attempt, { accepted: accepted(attempt), found: notCapable, url: notCapable }) };
   // The WorkStream's reconciler records the route, and then wakes this SmsNumber.
   const route = deps.records.route(state.routeKey);
   if (route === undefined)
-    return { stop: outcome(work, { accepted: accepted(work), found: "good", url: "unknown" }) };
+    return { stop: outcome(attempt, { accepted: accepted(attempt), found: "good", url: "unknown" }) };
   const isThisRoute = (url: string) => route.urls.some(({ inbound }) => inbound === url);
   return { go: { account, route, seen: seenIn(snapshot, number, isThisRoute) } };
 }
@@ -99,8 +101,8 @@ function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: stri
  * Returns a snapshot of the account that is as fresh as this number needs. If only an older one could be had,
  * `work.againInMs` says when to read again.
  */
-async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
-  const { deps, ctx, object } = work;
+async function look(attempt: NumberAttempt, account: AccountView): Promise<Snapshot> {
+  const { deps, ctx, object } = attempt;
   const { latest, surroundingsFromMs, failedResyncs } = account;
   const isConfigured = deps.records.claimOf(object.metadata.uid!)?.configured !== undefined;
   const { numbersSinceMs, surroundingsSinceMs, againInMs } = lookOf({
@@ -113,7 +115,7 @@ async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
     surroundingsFromMs,
     resyncsFail: failedResyncs > 0,
   });
-  work.againInMs = againInMs;
+  attempt.againInMs = againInMs;
   return await account.since(numbersSinceMs, { ...callOptions(ctx), surroundingsSinceMs });
 }
 
@@ -122,12 +124,12 @@ async function look(work: NumberWork, account: AccountView): Promise<Snapshot> {
  * needs no replies of its own, since the service answers STOP and HELP. A refused short code ends its attempt after
  * this step, so no later step could notice the change.
  */
-export async function seeService(work: NumberWork): Promise<void> {
-  const { deps, refusal, namespace, stream } = work;
+export async function seeService(attempt: NumberAttempt): Promise<void> {
+  const { deps, refusal, namespace, stream } = attempt;
   const account = deps.streams.get(`${namespace}/${stream}`)?.account;
   if (refusal?.reason !== "ComplianceRepliesMissing" || account === undefined) return;
-  await look(work, account);
-  work.refusal = refused(deps, work.object);
+  await look(attempt, account);
+  attempt.refusal = refused(deps, attempt.object);
 }
 
 /**
@@ -136,7 +138,7 @@ export async function seeService(work: NumberWork): Promise<void> {
  * Short codes are skipped: nobody can buy one within minutes.
  */
 async function boughtJustNow(
-  { ctx, object }: NumberWork,
+  { ctx, object }: NumberAttempt,
   account: AccountView,
 ): Promise<PhoneNumber | undefined> {
   if (ctx.lane !== "change" || object.spec.type === "ShortCode") return undefined;
@@ -148,7 +150,7 @@ async function boughtJustNow(
  * can lack a number that exists: the answer may be partial, or come from a replica of Twilio's that lags behind.
  */
 async function stillThere(
-  { deps, ctx, object }: NumberWork,
+  { deps, ctx, object }: NumberAttempt,
   account: AccountView,
 ): Promise<PhoneNumber | undefined> {
   const claim = deps.records.claimOf(object.metadata.uid!);
@@ -169,36 +171,36 @@ const notCapable = {
  * or an outage. The number's webhook may still lead to this cluster in its former account, which may be another
  * account than the Secret names now. So the number becomes owed.
  */
-async function notInAccount(work: NumberWork): Promise<Outcome> {
-  const { deps, object, namespaceUid, stream } = work;
+async function notInAccount(attempt: NumberAttempt): Promise<Outcome> {
+  const { deps, object, namespaceUid, stream } = attempt;
   const claim = deps.records.claimOf(object.metadata.uid!);
   // The number was found once, and the status does not yet say that it is gone. An earlier attempt may have ended
   // the claim and then failed in a later write. In that case finish its work here.
   const isNews =
     object.status?.phoneNumberSid !== undefined &&
     conditionOf(object.status, "NumberFound")?.reason !== "NumberNotInAccount";
-  const held = claim ?? (isNews ? leftByEarlierAttempt(work) : undefined);
+  const held = claim ?? (isNews ? leftByEarlierAttempt(attempt) : undefined);
   let events: EventNote[] = [];
   try {
-    if (held !== undefined) events = await letGoOf(work, held);
+    if (held !== undefined) events = await letGoOf(attempt, held);
     if (claim !== undefined || isNews) await deps.refreshDigits(namespaceUid, stream);
   } finally {
     // Other SmsNumbers are woken once, and also when the write failed. If SmsNumbers woke each other at every
     // attempt, they would never rest.
-    if (claim !== undefined) wakeOthers(work.deps, work.object);
+    if (claim !== undefined) wakeOthers(attempt.deps, attempt.object);
   }
   const why = {
     reason: "NumberNotInAccount",
     message: `the Twilio account does not own ${object.spec.number}${object.spec.type === "ShortCode" ? " as a short code" : ""}; compare it with Active Numbers in Twilio's console`,
   } as const;
-  return { ...outcome(work, { accepted: accepted(work), found: why, url: why }), events };
+  return { ...outcome(attempt, { accepted: accepted(attempt), found: why, url: why }), events };
 }
 
 /**
  * The number that an earlier attempt recorded as owed, for the reason NumberNotInAccount, before that attempt
  * failed.
  */
-const leftByEarlierAttempt = ({ deps, object }: NumberWork): HeldNumber | undefined =>
+const leftByEarlierAttempt = ({ deps, object }: NumberAttempt): HeldNumber | undefined =>
   deps.records
     .owedOf(object.metadata.uid!)
     .find(
@@ -210,7 +212,7 @@ const leftByEarlierAttempt = ({ deps, object }: NumberWork): HeldNumber | undefi
  * Ends the claim. If the operator never set the number's webhook, the number is simply free again. Otherwise the
  * number becomes owed, with a warning in the log and an event.
  */
-async function letGoOf({ deps, ctx }: NumberWork, held: HeldNumber): Promise<EventNote[]> {
+async function letGoOf({ deps, ctx }: NumberAttempt, held: HeldNumber): Promise<EventNote[]> {
   const claim = deps.records.claimOf(held.uid);
   if (claim !== undefined && claim.configured === undefined) {
     await deps.records.dropClaim(claim.phoneNumberSid);

@@ -11,8 +11,8 @@ import type { Outcome, Verdict } from "../../kube/status/summarise.ts";
 import { withoutFragment } from "../../twilio/connection-overrides.ts";
 import type { ClaimRecord } from "../records/record.ts";
 import { readyVerdict, verdict } from "../workstream/verdicts.ts";
+import type { NumberAttempt } from "./attempt.ts";
 import type { SeenNumber } from "./found.ts";
-import type { NumberWork } from "./work.ts";
 
 /** What one step found for its condition: good, not known yet, or the reason why not. */
 export type StepFinding = "good" | "unknown" | { reason: Reason; message: string };
@@ -54,7 +54,7 @@ export const firstSight: NumberFacts = { accepted: "unknown", found: "unknown", 
  * The outcome of an attempt: the conditions, and the status fields as far as they are known. `seen` is left out
  * when the Twilio account was not read.
  */
-export function outcome({ deps, object }: NumberWork, facts: NumberFacts, seen?: SeenNumber): Outcome {
+export function outcome({ deps, object }: NumberAttempt, facts: NumberFacts, seen?: SeenNumber): Outcome {
   const claim = deps.records.claimOf(object.metadata.uid!);
   const status = object.status;
   return {
@@ -113,7 +113,7 @@ function pick<K extends keyof NonNullable<SmsNumber["status"]>>(status: SmsNumbe
 }
 
 /** The finding for the condition Accepted, once every rule was checked. */
-export const accepted = ({ refusal }: NumberWork): StepFinding => refusal ?? "good";
+export const accepted = ({ refusal }: NumberAttempt): StepFinding => refusal ?? "good";
 
 /**
  * Reads a step's finding from the present condition. A condition that cannot be checked now thus stays as it is.

@@ -12,12 +12,12 @@ import type { SmsNumber } from "../../api/index.ts";
 import { Failure } from "../../errors.ts";
 import type { ReconcileContext } from "../../kube/controller/controller.ts";
 import type { Outcome } from "../../kube/status/summarise.ts";
+import { gather, type NumberAttempt } from "./attempt.ts";
 import { holdClaim } from "./claim.ts";
 import type { SmsNumberDeps } from "./deps.ts";
 import { findNumber, seeService } from "./found.ts";
 import { before, known, outcome } from "./outcome.ts";
 import { pointAtUs } from "./webhook.ts";
-import { gather, type NumberWork } from "./work.ts";
 
 /**
  * Returns the reconcile function of SmsNumbers. Its result holds every condition. If a step cannot finish, the
@@ -25,10 +25,10 @@ import { gather, type NumberWork } from "./work.ts";
  */
 export function smsNumberReconciler(deps: SmsNumberDeps) {
   return async function reconcile(ctx: ReconcileContext<SmsNumber>): Promise<Outcome> {
-    const work = await gather(deps, ctx);
-    const { namespace, stream } = work;
+    const attempt = await gather(deps, ctx);
+    const { namespace, stream } = attempt;
     try {
-      return atTheLatest(await steps(work), work.againInMs);
+      return atTheLatest(await steps(attempt), attempt.againInMs);
     } catch (error) {
       // When Twilio refuses the credentials in any call, the whole WorkStream is affected: its CredentialsValid
       // must turn False, and each of its other numbers would meet the same refusal.
@@ -39,23 +39,23 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
   };
 }
 
-async function steps(work: NumberWork): Promise<Outcome> {
-  const { deps, object, namespace } = work;
+async function steps(attempt: NumberAttempt): Promise<Outcome> {
+  const { deps, object, namespace } = attempt;
   // The WorkStreams of this namespace cannot be listed, because a permission is missing or the process has just
   // started. Report the last conditions unchanged: "not found" would be a guess, and Argo CD would show the
   // application as degraded because of it. The log and /readyz name the cause.
-  if (!deps.seen.knowsWorkStreams(namespace)) return outcome(work, known(object));
-  await seeService(work);
-  const { refusal } = work;
+  if (!deps.seen.knowsWorkStreams(namespace)) return outcome(attempt, known(object));
+  await seeService(attempt);
+  const { refusal } = attempt;
   // Without a WorkStream a text has no route, and a short code without the required replies breaks the carriers'
   // rules. Other refusals are reported in the condition `Accepted`, and the webhook is set all the same.
   if (refusal?.stopsWiring === true)
-    return outcome(work, { accepted: refusal, found: before(object, "NumberFound"), url: refusal });
-  const found = await findNumber(work);
+    return outcome(attempt, { accepted: refusal, found: before(object, "NumberFound"), url: refusal });
+  const found = await findNumber(attempt);
   if ("stop" in found) return found.stop;
-  const held = await holdClaim(work, found.go);
+  const held = await holdClaim(attempt, found.go);
   if ("stop" in held) return held.stop;
-  return await pointAtUs(work, held.go);
+  return await pointAtUs(attempt, held.go);
 }
 
 /** The outcome, with the next attempt due after `ms` at the latest. */

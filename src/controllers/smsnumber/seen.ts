@@ -75,3 +75,15 @@ export function seenBy({
       }),
   };
 }
+
+/**
+ * Is the SmsNumber suspended, by its own spec or by its WorkStream's? Then the operator sets nothing at Twilio for
+ * it.
+ */
+export function isSuspended(
+  { seen }: { seen: Pick<ClusterSeen, "workStream"> },
+  { metadata, spec }: SmsNumber,
+): boolean {
+  const stream = seen.workStream(metadata.namespace!, spec.workStreamRef.name);
+  return spec.suspend === true || stream?.spec.suspend === true;
+}

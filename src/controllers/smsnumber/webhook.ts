@@ -13,14 +13,17 @@ import { urlsOf } from "../../routes/urls.ts";
 import { differences, ourWebhook, pointsAt, type Webhook, webhookOf } from "../../twilio/webhook.ts";
 import type { ClaimRecord, RouteRecord } from "../records/record.ts";
 import { targetOf } from "../selfcheck/target.ts";
+import { callOptions, type NumberAttempt } from "./attempt.ts";
+import { wakeOthers } from "./candidate.ts";
 import type { NumberToWire } from "./claim.ts";
 import { claimAtPeace, claimSet, claimWired } from "./claim-record.ts";
 import type { SeenNumber } from "./found.ts";
+import { isOurFallback, isOursOrWas } from "./ours.ts";
 import type { NumberFacts, StepFinding } from "./outcome.ts";
 import { accepted, outcome } from "./outcome.ts";
 import { dropOwedIfAny } from "./previous/owed.ts";
+import { isSuspended } from "./seen.ts";
 import { type Plan, plan } from "./webhook-plan.ts";
-import { callOptions, isOurFallback, isOursOrWas, isSuspended, type NumberWork, wakeOthers } from "./work.ts";
 
 /**
  * How long the first outcome waits for the self-check, so that one status write reports the webhook and the check
@@ -33,16 +36,16 @@ const FIRST_VERDICT_MS = 10_000;
  * Completes the condition `InboundUrlReady`: finds out where the number's texts go, and changes the webhook if
  * needed.
  */
-export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<Outcome> {
-  const ours = ourWebhook(urlsOf(work.deps.urls, work.namespace, work.stream));
-  const step = plan(await planInput(work, held, ours));
+export async function pointAtUs(attempt: NumberAttempt, held: NumberToWire): Promise<Outcome> {
+  const ours = ourWebhook(urlsOf(attempt.deps.urls, attempt.namespace, attempt.stream));
+  const step = plan(await planInput(attempt, held, ours));
   switch (step.do) {
     case "nothing":
-      return await recordWired(work, held, ours);
+      return await recordWired(attempt, held, ours);
     case "leave":
-      return await leave(work, held, step);
+      return await leave(attempt, held, step);
     case "set":
-      return await set(work, held, step);
+      return await set(attempt, held, step);
   }
 }
 
@@ -50,13 +53,13 @@ export async function pointAtUs(work: NumberWork, held: NumberToWire): Promise<O
  * Collects the input of `plan`. The route is read again, because taking the claim added the number's digits to the
  * route and so raised its generation.
  */
-async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire, ours: Webhook) {
-  const { deps, object, effective } = work;
+async function planInput(attempt: NumberAttempt, { route, seen, claim }: NumberToWire, ours: Webhook) {
+  const { deps, object, effective } = attempt;
   const current = deps.records.route(routeKey(route)) ?? route;
   return {
     seen: webhookOf(seen.number),
     ours,
-    isOurs: (url: string) => isOursOrWas(work, url),
+    isOurs: (url: string) => isOursOrWas(attempt, url),
     isOurFallback: (url: string) => isOurFallback(deps, url),
     override: seen.override,
     policy: {
@@ -66,7 +69,7 @@ async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire,
     },
     configuredUrl: claim?.configured?.url,
     configuredFallbackUrl: claim?.configured?.fallbackUrl,
-    urlNotReady: await urlProblem(work, current),
+    urlNotReady: await urlProblem(attempt, current),
     repairs: claim?.repairs ?? [],
     contest: claim?.contest,
     generation: object.metadata.generation ?? 0,
@@ -80,7 +83,7 @@ async function planInput(work: NumberWork, { route, seen, claim }: NumberToWire,
  * this route with this number (ADR 14).
  */
 async function urlProblem(
-  { deps, ctx, namespace, stream }: NumberWork,
+  { deps, ctx, namespace, stream }: NumberAttempt,
   route: RouteRecord,
 ): Promise<Exclude<StepFinding, string> | undefined> {
   const key = routeKey(route);
@@ -101,18 +104,22 @@ async function urlProblem(
  * Handles a number whose texts arrive already. Records what the reading showed, which completes a claim whose
  * process ended before it could record that.
  */
-async function recordWired(work: NumberWork, { claim, seen }: NumberToWire, ours: Webhook): Promise<Outcome> {
-  const { records, clock } = work.deps;
+async function recordWired(
+  attempt: NumberAttempt,
+  { claim, seen }: NumberToWire,
+  ours: Webhook,
+): Promise<Outcome> {
+  const { records, clock } = attempt.deps;
   // If a Messaging Service sends the texts to this operator, the number's own webhook was not set by the operator.
   // It must not be recorded as configured.
   if (claim !== undefined && seen.override !== undefined) await records.putClaim(claimAtPeace(claim));
   else if (claim !== undefined) {
-    const saved = await savedBefore(work, claim, seen);
-    work.deps.newNumbers.end(claim.uid);
+    const saved = await savedBefore(attempt, claim, seen);
+    attempt.deps.newNumbers.end(claim.uid);
     await records.putClaim(claimWired({ claim, saved, now: clock.now() }, ours));
-    await dropOwedIfAny(work.deps, claim.phoneNumberSid, work.ctx.signal);
+    await dropOwedIfAny(attempt.deps, claim.phoneNumberSid, attempt.ctx.signal);
   }
-  return outcome(work, factsOf(work, streamUrl(work)), seen);
+  return outcome(attempt, factsOf(attempt, streamUrl(attempt)), seen);
 }
 
 /**
@@ -120,11 +127,11 @@ async function recordWired(work: NumberWork, { claim, seen }: NumberToWire, ours
  * that the condition is enough.
  */
 async function leave(
-  work: NumberWork,
+  attempt: NumberAttempt,
   { claim, seen }: NumberToWire,
   step: Extract<Plan, { do: "leave" }>,
 ): Promise<Outcome> {
-  const { deps } = work;
+  const { deps } = attempt;
   const contestBegins = step.contest !== undefined && claim?.contest === undefined;
   if (claim !== undefined && step.contest !== undefined)
     await deps.records.putClaim({ ...claim, contest: step.contest });
@@ -132,22 +139,22 @@ async function leave(
   // With the reason "Progressing" the condition is Unknown and not False: the receiver has not had the time to
   // answer yet.
   const url: StepFinding = step.reason === "Progressing" ? "unknown" : step;
-  return { ...outcome(work, factsOf(work, url), seen), ...(contestBegins ? { events: [event] } : {}) };
+  return { ...outcome(attempt, factsOf(attempt, url), seen), ...(contestBegins ? { events: [event] } : {}) };
 }
 
 /** Makes the one update of an attempt, and records it. */
 async function set(
-  work: NumberWork,
+  attempt: NumberAttempt,
   { account, seen, claim }: NumberToWire,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Outcome> {
-  const { deps, ctx } = work;
+  const { deps, ctx } = attempt;
   if (claim === undefined) throw new Error("tried to change a number for which this SmsNumber has no claim");
-  const saved = await save(work, claim, seen, step);
+  const saved = await save(attempt, claim, seen, step);
   const answer = await account.update(seen.number, step.webhook, callOptions(ctx));
   account.noteUpdated(answer);
   // SmsNumbers that only observe this number, or wait for it, now see another webhook.
-  wakeOthers(work.deps, work.object);
+  wakeOthers(attempt.deps, attempt.object);
   // Twilio answers with the number as it is after the update. If Twilio changed or dropped a URL, the operator
   // would set it again at every resync. So report the difference instead.
   const kept = differences(webhookOf(answer), step.webhook);
@@ -159,7 +166,11 @@ async function set(
   await deps.records.putClaim(claimSet({ claim, saved, now: deps.clock.now() }, step));
   await dropOwedIfAny(deps, claim.phoneNumberSid, ctx.signal);
   if (step.repairOf !== undefined) deps.metrics.countDrift();
-  return withNews(work, outcome(work, factsOf(work, streamUrl(work)), { ...seen, number: answer }), step);
+  return withNews(
+    attempt,
+    outcome(attempt, factsOf(attempt, streamUrl(attempt)), { ...seen, number: answer }),
+    step,
+  );
 }
 
 /**
@@ -167,19 +178,19 @@ async function set(
  * end. Until that change Twilio still has the original webhook, so after a crash it can be read again.
  */
 async function save(
-  work: NumberWork,
+  attempt: NumberAttempt,
   claim: ClaimRecord,
   seen: SeenNumber,
   step: Extract<Plan, { do: "set" }>,
 ): Promise<Webhook | undefined> {
-  const { deps, ctx, object } = work;
+  const { deps, ctx, object } = attempt;
   const uid = object.metadata.uid!;
   // The number has no webhook at Twilio, so a webhook that is stored under this UID is out of date.
   if (step.discard === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
-  if (step.save === undefined) return await savedBefore(work, claim, seen);
+  if (step.save === undefined) return await savedBefore(attempt, claim, seen);
   // The number has an application, and under it a URL of this operator. What is stored is still the webhook from
   // before that URL, and only the application is new.
-  const under = await savedBefore(work, claim, seen);
+  const under = await savedBefore(attempt, claim, seen);
   const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
   await deps.previous.save(uid, whole, ctx.signal);
   return whole;
@@ -192,12 +203,12 @@ async function save(
  * when many numbers get their first webhook.
  */
 async function savedBefore(
-  work: NumberWork,
+  attempt: NumberAttempt,
   claim: ClaimRecord,
   { number }: SeenNumber,
 ): Promise<Webhook | undefined> {
-  const { deps, ctx, object } = work;
-  if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOursOrWas(work, url)))
+  const { deps, ctx, object } = attempt;
+  if (claim.configured !== undefined || !pointsAt(webhookOf(number), (url) => isOursOrWas(attempt, url)))
     return undefined;
   const uid = object.metadata.uid!;
   const own = await deps.previous.read(uid, ctx.signal);
@@ -208,7 +219,11 @@ async function savedBefore(
 }
 
 /** Adds the event that tells a person about the update: that it was a repair, or where the texts went before. */
-function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Plan, { do: "set" }>): Outcome {
+function withNews(
+  { deps, object }: NumberAttempt,
+  base: Outcome,
+  step: Extract<Plan, { do: "set" }>,
+): Outcome {
   if (step.repairOf !== undefined) {
     const count = (object.status?.driftRepairs?.count ?? 0) + 1;
     const driftRepairs = { count, lastTime: timeText(deps.clock.now()), lastHost: step.repairOf };
@@ -225,8 +240,8 @@ function withNews({ deps, object }: NumberWork, base: Outcome, step: Extract<Pla
   return { ...base, events: [{ type: "Normal", reason: "WebhookSet", message }] };
 }
 
-const factsOf = (work: NumberWork, url: StepFinding): NumberFacts => ({
-  accepted: accepted(work),
+const factsOf = (attempt: NumberAttempt, url: StepFinding): NumberFacts => ({
+  accepted: accepted(attempt),
   found: "good",
   url,
 });
@@ -235,7 +250,7 @@ const factsOf = (work: NumberWork, url: StepFinding): NumberFacts => ({
  * Texts reach the receiver only if the WorkStream's own URL and credentials are good as well. So a problem of the
  * WorkStream is also a problem of its number.
  */
-function streamUrl({ deps, namespace, stream }: NumberWork): StepFinding {
+function streamUrl({ deps, namespace, stream }: NumberAttempt): StepFinding {
   const state = deps.streams.get(`${namespace}/${stream}`);
   if (state?.problem !== undefined) return state.problem;
   if (state?.routeKey === undefined || deps.urlCheck === "off") return "good";

@@ -3,7 +3,7 @@ import type { HeldNumber } from "../../records/record.ts";
 import { candidateOf } from "../candidate.ts";
 import { decideClaim, firstInLine } from "../claim-decision.ts";
 import type { Finalization } from "../deps.ts";
-import { isSuspended } from "../work.ts";
+import { isSuspended } from "../seen.ts";
 
 /** The dependencies of `successorOf`: the same ones that a decision about a claim needs, and no others. */
 type Succession = Pick<Finalization, "streams" | "records" | "seen">;
