@@ -144,7 +144,9 @@ describe("a Lease that smschannel release kept so that nobody leads", () => {
     await until("it waits", () => elector.holder === "nobody");
     await until("it is told", () => lines.length > 0);
     await elector.stop();
-    expect(lines.map(({ msg }) => msg)).toEqual(["waiting: the process that held the lease before keeps it for a while, so that nobody leads"]);
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      "waiting: the process that held the lease before keeps it for a while, so that nobody leads",
+    ]);
     expect(lines[0]?.waitSeconds).toBeGreaterThan(60);
     expect((await lease())?.spec?.holderIdentity).toBe("nobody");
   });
