@@ -24,8 +24,8 @@ const accepted: HttpAnswer = {
 };
 
 /**
- * An answer that closes the connection. Twilio hardly ever gets a refusal, and the next request of an unauthenticated client should not be
- * cheaper than its first.
+ * Makes a refusal, which closes the connection: the next request of an unauthenticated client should not be cheaper than its first. Twilio
+ * hardly ever gets a refusal.
  */
 const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
 
@@ -58,7 +58,7 @@ const ANSWERS = {
 /** All results, for metrics whose series must begin at 0. */
 export const RESULTS = Object.keys(ANSWERS) as RequestResult[];
 
-/** Sends the answer for `result`. Only the answer to a self-check, which the controller sends, has a `body` of its own. */
+/** Sends the answer for `result`. A `body` is given only in answer to a self-check, and replaces the usual body of the result. */
 export function answer(response: ServerResponse, result: RequestResult, body?: string): void {
   const { status, headers, body: usual } = ANSWERS[result];
   if (body === undefined) response.writeHead(status, headers).end(usual, "latin1");

@@ -12,12 +12,12 @@ const MOST_SMALL_PIECES = 128;
 const SMALLEST_PIECE = 512;
 
 /**
- * The first 16 KiB of each body do not count against the budget. No text of Twilio is larger, so unauthenticated clients that use up the
- * budget cannot have a text refused. The limit on connections bounds the memory for all these first parts.
+ * The first 16 KiB of each body do not count against the `BodyBudget`. No text of Twilio is larger than that, so unauthenticated clients
+ * that use up the budget cannot have a text refused. The limit on connections bounds the memory for all these first parts.
  */
 const FREE = 16 * 1024;
 
-/** The memory for all bodies that are being read, without the first 16 KiB of each: a thousand slow senders must not fill it. */
+/** The memory of all bodies being read, without the first 16 KiB of each. It has a limit, since a thousand slow senders could fill it. */
 export interface BodyBudget {
   bytes: number;
   readonly most: number;
@@ -26,7 +26,7 @@ export interface BodyBudget {
 /** The reason why there is no body. `crowded` means that the budget is used up, `aborted` that the sender went away. */
 export type NoBody = "tooLarge" | "crowded" | "aborted";
 
-/** How a body is read, and what is called at its end. */
+/** The options of `readBody`, with the functions that it calls when the body has ended or must not be read on. */
 export interface BodyReader {
   budget: BodyBudget;
   /** False when the body is not needed. The body is then read all the same, but not kept, and `done` gets an empty Buffer. */
@@ -45,7 +45,7 @@ export function readBody(
   request: Pick<IncomingMessage, "on">,
   { budget, keep, done, scattered }: BodyReader,
 ): void {
-  /** The pieces of the body. They are only kept here from the second piece on, because nearly all bodies come in one. */
+  /** The pieces of a body that comes in more than one piece. A body in a single piece, which is the usual case, is in `only`. */
   let kept: Pieces | undefined;
   let only: Buffer | undefined;
   let size = 0;

@@ -29,8 +29,8 @@ const ROW_EVERY_MS = 60_000;
 
 /**
  * Records, for the controller, when the signatures of each route were last good or bad. To the controller, a real text is better proof
- * that a URL works than its own self-check. The first text that is signed with a new token starts the end of the old token. Requests for
- * unknown routes are not recorded: unauthenticated clients could fill the memory with them.
+ * that a URL works than its own self-check. Texts that are signed with a new token tell the controller that the old token may soon end.
+ * Requests for unknown routes are not recorded: unauthenticated clients could fill the memory with them.
  */
 export class EvidenceRecorder {
   readonly #options: EvidenceRecorderOptions;
@@ -130,8 +130,8 @@ export class EvidenceRecorder {
   }
 
   /**
-   * Forgets routes without news since their last row, so that routes that are gone do not stay in memory. Nothing is lost: after that
-   * time the next evidence would be written at once anyway.
+   * Forgets each route without news whose last row is a minute old or older, so that routes that are gone do not stay in memory. Nothing
+   * is lost: new evidence of such a route would be written at once anyway.
    */
   #forgetQuiet() {
     const now = this.#options.clock.monotonic();

@@ -14,8 +14,8 @@ export interface RequestFields {
 }
 
 /**
- * Limits for unusual bodies, which cost several times as much to read. The size is twice that of a text of 1,600 characters with ten
- * pictures. The number of fields allows all parameters that Twilio documents in one body.
+ * Limits for unusual bodies (see `FieldsReader`), which cost several times as much to read as usual ones. The size is twice that of a text
+ * of 1,600 characters with ten pictures. The number of fields allows all parameters that Twilio documents in one body.
  */
 const LARGEST_UNUSUAL = 32 * 1024;
 const MOST_UNUSUAL = 128;
@@ -44,8 +44,8 @@ export function readFields(body: Buffer): RequestFields | undefined {
 
 const ACCOUNT_SID = Buffer.from("AccountSid=");
 /**
- * The most places that we search for this name. Other names can end with the same word, and then the search goes on. The largest requests
- * of Twilio have two such names.
+ * The most places where `accountIn` looks for `AccountSid=`. Where another name ends with the same word, it looks for the next place. The
+ * largest requests of Twilio have two such names.
  */
 const MOST_PLACES = 8;
 const LONGEST_SID = 64;
@@ -258,7 +258,8 @@ class PlainFields implements RequestFields {
 }
 
 /**
- * The value of each byte as a hexadecimal digit. All other bytes have a value so far below zero that the sum of two digits stays negative.
+ * The value of each byte that is a hexadecimal digit. All other bytes have a value so far below zero that the sum of two digits stays
+ * negative.
  */
 const DIGITS = new Int16Array(256).fill(-1000);
 for (let i = 0; i < 16; i++)

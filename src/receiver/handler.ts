@@ -50,7 +50,7 @@ interface OpenRequest {
   finish: Finish;
 }
 
-/** Everything that the handling of all requests shares. */
+/** The options and objects that all requests share. */
 interface Context extends HandlerOptions {
   /** The reader that only the slow lane uses, because the slow lane keeps one body over several turns of the event loop. */
   reader: FieldsReader;

@@ -73,8 +73,8 @@ export interface HttpServerOptions {
   clock: Clock;
   onCut: (reason: CutReason) => void;
   /**
-   * Decides when a cut connection ends: in turn with the refused requests. Connections that are cut for a reason in ENDED_AT_ONCE do not
-   * wait.
+   * Decides when a cut connection ends: it waits in one queue with the refused requests. Connections that are cut for a reason in
+   * ENDED_AT_ONCE do not wait.
    */
   pace: Pick<RefusalPace, "pass">;
 }
@@ -144,8 +144,8 @@ export class HttpServer {
   }
 
   /**
-   * Stops reading from a connection and ends it when its turn comes. If it ended at once, its client could be back at once with another 64
-   * KiB to parse, at no cost.
+   * Stops reading from a connection and ends it when its turn comes. If the connection ended at once, its client could be back at once with
+   * another 64 KiB for us to parse, at no cost to the client.
    */
   cut(reason: CutReason, socket: Socket): void {
     if (socket.destroyed || this.#stopped.has(socket)) return;

@@ -41,9 +41,9 @@ export interface Routes {
 export const SMALL_BODY = 4 * 1024;
 
 /**
- * Refuses a large body without reading it, if possible. Undefined when the body must be read. It refuses a request without a signature of
- * the right form, and a request that names an account without a route. The reason is the one that a full check would give. Known and
- * unknown paths are treated alike.
+ * Refuses a large body without reading it, if possible. Undefined when the body must be read. A request is refused when it has no signature
+ * of the right form, or when it names an account without a route. The reason is the one that a full check would give. Known and unknown
+ * paths are treated alike.
  */
 export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement | undefined {
   const { signature, body } = received;
@@ -56,7 +56,7 @@ export function judgeUnread(received: ReceivedRequest, table: Routes): Judgement
 /** The form of a signature: 20 bytes as base64. */
 const SIGNATURE = /^[A-Za-z0-9+/]{27}=$/;
 
-/** Decides what to do with a request with a small body, from its bytes and the routes alone. */
+/** Decides what to do with a request whose body is small. The decision depends only on the request and on the routes. */
 export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount">): Judgement {
   const fields = readFields(received.body);
   if (fields === undefined) return MALFORMED;

@@ -13,13 +13,13 @@ export interface ReceiverMetrics {
   cut(reason: CutReason): void;
 }
 
-/** Buckets from the time of a fast commit to beyond the 3 s that a text may wait for the database. */
+/** The buckets in seconds, from the time of a fast commit to beyond the 3 s that a text may wait for the database. */
 const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
 
 /** The refusals that an alert watches. They concern a route that exists, so one of our numbers may lose texts. */
 const OF_ROUTES = ["mismatch", "missing", "account"] as const satisfies RefusalReason[];
 
-/** Functions that return values at each scrape. */
+/** The functions that are called at each scrape for the values of the gauges. */
 interface Gauges {
   routes: () => number;
   connections: () => number;
@@ -95,7 +95,7 @@ export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMet
   };
 }
 
-/** Keeps the counter of each label. Otherwise the metrics client hashes labels at each call, which takes time for every text. */
+/** Makes the counter of each label only once and keeps it. Otherwise the metrics client would hash the label again for every text. */
 function perLabel<T>(make: (label: string) => T): (label: string) => T {
   const children = new Map<string, T>();
   return (label) => {

@@ -18,12 +18,12 @@ const PER_SECOND = 100;
  * may be turned away because of waiting refusals.
  */
 const MOST_WAITING = 512;
-/** At the default limit of 100 refusals per second, one refusal leaves per tick. */
+/** The time after which waiting refusals may leave again. At the default limit of 100 refusals per second, one leaves each time. */
 const TICK_MS = 10;
 
 /**
- * Limits the rate at which refusals leave. A client that waits for each answer before its next request can then cause no more than this
- * many requests a second, on however many connections. A client that does not wait gains nothing: its connections are cut, and wait here
+ * Limits the rate at which refusals leave. Clients that wait for each answer before their next request can then send no more requests per
+ * second than this rate, on however many connections. A client that does not wait gains nothing: its connections are cut, and wait here
  * for their end (see `http-server.ts`).
  */
 export class RefusalPace {

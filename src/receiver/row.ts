@@ -38,15 +38,15 @@ export function rowOf({ kind, route, query, body, fields, signature }: Verified)
     body,
     signature,
   };
-  // A SID of any other form, which Twilio may send one day, is stored but not used as a key. Twilio signs the fields without separators
-  // between them. So a recorded request can be cut into fields differently, with the name of the next field inside the value of
-  // MessageSid.
+  // A message SID that is not of the known form is stored, because Twilio may send one some day, but it is not used as a key. The reason:
+  // Twilio signs the fields without separators between them. So a recorded request can be cut into fields differently, with the name of the
+  // next field inside the value of MessageSid.
   return SID.test(messageSid) && event !== undefined ? row : asRaw(row);
 }
 
 const SID = /^(SM|MM)[0-9a-f]{32}$/;
 
-/** The kind of the row. A text for a number that is not the stream's, or of another channel, is stored but never answered. */
+/** The kind of the row. A text to a number that the stream does not have, or over WhatsApp or the like, is stored but never answered. */
 function kindOf(kind: UrlKind, route: Route, to: string): InboxKind {
   if (kind === "status") return kind;
   return hasNumber(route, to) ? kind : "unrouted";
@@ -65,8 +65,8 @@ function digitsOf(address: string): string | undefined {
 }
 
 /**
- * The digits of a number. For any other sender, its name or channel address without control characters: PostgreSQL stores no NUL, and the
- * other control characters garble logs.
+ * The digits of a number. Any other address, such as a sender's name or `whatsapp:+1…`, is returned without its control characters:
+ * PostgreSQL stores no NUL, and the other control characters garble logs.
  */
 function partyOf(address: string): string | null {
   if (address === "") return null;

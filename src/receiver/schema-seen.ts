@@ -14,9 +14,9 @@ export interface SchemaSeenOptions {
 const RETRY_MS = 1000;
 
 /**
- * Knows whether this process has ever seen a database whose schema fits. Until then the process is not ready. After an installation it
- * could store no text at all, and during a rollout the older pods, which can store texts, must stay. Afterwards an outage of the database
- * does not make the process unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
+ * Knows whether this process has ever seen a database whose schema fits. Until then the process is not ready, since it could store no text.
+ * So during a rollout Kubernetes keeps the older pods, which can store texts. Afterwards an outage of the database does not make the
+ * process unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
  */
 export class SchemaSeen {
   readonly #options: SchemaSeenOptions;
@@ -31,7 +31,7 @@ export class SchemaSeen {
     return this.#problem;
   }
 
-  /** Connects until the schema fits or `stopping` aborts. Logs each new problem, and again from time to time while it lasts. */
+  /** Tries to connect until the schema fits or `stopping` aborts. Logs each new problem, and again from time to time while it lasts. */
   async look(stopping: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
     const filter = new LogFilter(clock);

@@ -30,13 +30,14 @@ export interface SelfCheck {
 }
 
 /**
- * How much of the request a report repeats: enough for any self-check, but not for everything that something on the way may have added.
+ * How much of each part of the request a report repeats. Any self-check fits into these limits as it was sent, but what a proxy on the way
+ * added to it may not.
  */
 const MOST = { body: 16 * 1024, target: 512, header: 256 };
 
 /**
- * Recognises a self-check. Undefined for any other request. Only the challenge decides, which we search for in the header and in the body.
- * So a receiver can still report on a request whose path, method, type, header or body was changed on the way.
+ * Recognises a self-check by a genuine challenge in its header or its body. Undefined for any other request. Nothing else counts, so a
+ * receiver can still report on a request whose path, method, type, header or body was changed on the way.
  */
 export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | undefined {
   const asked = arrival.asked ?? askedInBody(arrival.body);

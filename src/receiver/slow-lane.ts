@@ -41,8 +41,8 @@ const LIMITS: SlowLaneLimits = {
 };
 
 /**
- * Number of bytes of a job that count as an arrival one millisecond later. So a job of 256 KiB lets all small jobs of the next half second
- * go first.
+ * Number of bytes of a job that move it back in the queue, as if it had arrived one millisecond later. So a job of 256 KiB lets all small
+ * jobs of the next half second go first.
  */
 const BYTES_PER_MS_LATER = 512;
 const TICK_MS = 1;

@@ -16,9 +16,9 @@ export interface StoreSeenOptions {
 const KNOWN_FOR_MS = 10_000;
 
 /**
- * Knows whether the database takes texts. The outcome of the last text shows it. After a while without texts, a write of our own shows it,
- * so that a receiver without texts knows it as well. Only self-checks report the result. Readiness does not depend on it: see
- * `SchemaSeen`.
+ * Knows whether the database takes texts. The outcome of the last text shows it. When the last text is some time ago, a write of our own
+ * shows it, so that a receiver that gets no texts knows it as well. Only self-checks report the result. Readiness does not depend on the
+ * result: see `SchemaSeen`.
  */
 export class StoreSeen {
   readonly #options: StoreSeenOptions;
