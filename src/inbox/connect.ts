@@ -14,7 +14,7 @@ export interface ConnectOptions {
   readonly applicationName: string;
   /** How long each query on the connection may take. */
   readonly queryTimeoutMs?: number;
-  /** Remembers where to begin, for a caller that connects again and again and may abort a try before every host was tried. */
+  /** The host to begin with, for a caller that connects again and again and may abort a try before every host was tried. */
   readonly turn?: HostTurn;
 }
 

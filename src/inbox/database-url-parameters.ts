@@ -67,8 +67,8 @@ function split(query: string): Map<string, string> {
 }
 
 /**
- * The parameters of PostgreSQL that we do not support. An error may name them, since PostgreSQL knows them. Any other unknown name may be
- * part of a password and is never quoted.
+ * The parameters that PostgreSQL knows but we do not support. An error may quote their names. Any other unknown name may be part of a
+ * password and is never quoted.
  */
 const UNSUPPORTED = new Set(
   `hostaddr passfile require_auth fallback_application_name keepalives_idle keepalives_interval keepalives_count

@@ -46,8 +46,8 @@ export interface PostgresPrograms {
 
 /**
  * Finds the PostgreSQL programs that npm installed. They are copied below `dataDir` when they cannot be used in place, for one of two
- * reasons. Either the account may not enter the checkout (as in /root), or npm ran without install scripts and we may not add the missing
- * links there.
+ * reasons. Either the account may not enter the checkout (as in /root), or symbolic links are missing in the checkout and we may not make
+ * them there (see `completeLinks`).
  */
 export async function programsFor(
   dataDir: string,
@@ -94,8 +94,8 @@ export async function installedPrograms(): Promise<{ native: string; version: st
 }
 
 /**
- * Makes the symbolic links of the libraries that are missing. npm packages cannot contain links, so the install script of the package
- * makes them, and without install scripts they are missing. Returns false when the links cannot be made in this folder.
+ * Makes those symbolic links of the libraries that are missing. npm packages cannot contain links, so the install script of the package
+ * makes them, but npm can be told not to run install scripts. Returns false when the links cannot be made in this folder.
  */
 async function completeLinks(native: string): Promise<boolean> {
   const list = join(native, "pg-symlinks.json");

@@ -6,7 +6,7 @@ export interface EvidenceRow {
   namespaceUid: string;
   stream: string;
   accountSid: string;
-  /** When each token last verified a signature, in milliseconds since the epoch, by the fingerprint of the token. */
+  /** The keys are fingerprints of tokens. The values say when each token last verified a signature, in milliseconds since the epoch. */
   accepted: Record<string, number>;
   lastRefusedAtMs?: number;
   refusedReason?: string;

@@ -21,7 +21,7 @@ export class LogFilter {
     return true;
   }
 
-  /** Must be called when the problem is over. Returns true when the problem was logged, so that its end should be logged as well. */
+  /** Notes that the problem is over. Returns true when the problem was logged, so that its end should be logged as well. */
   isOver(): boolean {
     const wasLogged = this.#causes.size > 0;
     this.#causes.clear();

@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { Log } from "../log.ts";
 
-/** The rights of each database role in the schema, by the process that logs in with the role. */
+/** The rights that each database role gets in the schema. The keys are the processes that log in with the roles. */
 const RIGHTS = {
   // The receiver may only insert: an attacker who breaks into this process, which faces the internet, cannot read a single text. It may
   // insert only into the columns that it fills: a text that is marked as done, or that has an id of the attacker's choice, might never be
@@ -37,7 +37,7 @@ export interface Role {
    */
   password?: string;
 }
-/** The roles that get rights, by the process that logs in with each role. */
+/** The roles that get rights. The key of each role is the process that logs in with it. */
 export interface Roles {
   receiver?: Role;
   controller?: Role;

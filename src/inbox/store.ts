@@ -17,7 +17,7 @@ export interface InboxStore {
    */
   insert(rows: readonly InboxRow[]): Promise<number>;
   insertEvidence(rows: readonly EvidenceRow[]): Promise<void>;
-  /** Inserts a row on the connection that texts use, and takes it back. Resolves when a text would be stored now. */
+  /** Inserts a row on the connection that texts use, and undoes the insert. Rejects when a text could not be stored now. */
   probe(): Promise<void>;
   /** Gives up the statement that is under way and drops the connection. The next insert connects again. */
   drop(): void;

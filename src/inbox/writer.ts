@@ -42,7 +42,7 @@ const LARGEST_BATCH_BYTES = 4 * 1024 * 1024;
  * of which took 9 KiB more than an idle connection.
  */
 export const BYTES_BESIDE_BODY = 8 * 1024;
-/** Memory for 7,500 texts of usual size: 500 texts a second for the 15 s in which Twilio tries. */
+/** The default of `mostWaitingBytes`, enough for 7,500 texts of usual size: 500 texts a second for the 15 s in which Twilio tries. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
 const TICK_MS = 50;
 /**
