@@ -1,6 +1,6 @@
 /**
- * This file makes the calls of one Twilio account, in the terms of the operator. The types of the SDK end here: whatever leaves this file
- * was checked field by field.
+ * This file makes the calls of one Twilio account. No type of the SDK leaves this file: results are copied into our own types, and each
+ * field is checked.
  */
 
 import { Failure } from "../errors.ts";
@@ -47,7 +47,7 @@ export class SdkAccount implements TwilioAccount {
     return this.#calls.promoted;
   }
 
-  /** Remembers which token was accepted, so that the next call does not begin with a token that is refused. */
+  /** Checks the credentials. Remembers which token was accepted, so that the next call does not begin with a token that is refused. */
   async check(options: CallOptions): Promise<CredentialCheck> {
     const check = await checkCredentials(this.#credentials, {
       fetchAccount: (login) => this.#fetchAccount(login, options),
@@ -92,8 +92,8 @@ export class SdkAccount implements TwilioAccount {
   }
 
   /**
-   * Twilio has no versions of a number, so an update does not notice that somebody changed the number since it was read. The caller must
-   * compare the returned number with what it expects.
+   * Updates a number and returns it as Twilio has it now. Twilio has no versions of a number, so an update does not notice that somebody
+   * changed the number since it was read. The caller must compare the returned number with what it expects.
    */
   async updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
     return await orGone(
@@ -202,7 +202,7 @@ export class SdkAccount implements TwilioAccount {
     return number;
   }
 
-  /** The API below the account. The account stands in the path, since subaccounts can be opened with the login of their parent. */
+  /** The API for the resources of this account. The path names the account, because a parent's login opens its subaccounts as well. */
   #v2010(sdk: Sdk) {
     return sdk.api.v2010.accounts(this.accountSid);
   }

@@ -165,7 +165,7 @@ export class Budget {
     }
   }
 
-  /** The lane whose turn it is, as far as the window allows. */
+  /** The lane from which the next call starts. Undefined when no call waits or the window allows none. */
   #next(): Lane | undefined {
     const limit = this.window;
     const { change, resync } = this.#running;

@@ -23,7 +23,7 @@ interface SdkPage<I> {
   instances: I[];
   nextPageUrl?: string | undefined;
 }
-/** A list as the SDK offers it: its first page, and each page by its URL. */
+/** The methods of the SDK that read a list: one gets the first page, the other gets any page by its URL. */
 interface Listing<P, I> {
   page(params: P & { pageSize: number }): Promise<SdkPage<I>>;
   getPage(url: string): Promise<SdkPage<I>>;

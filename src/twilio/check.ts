@@ -104,7 +104,7 @@ async function askToken(user: string, password: string, { fetchAccount }: CheckC
 
 /**
  * Tries the API key by listing one number, because a standard key may not read the account and would get the 401 of a wrong key. Returns
- * the refusal.
+ * the refusal. Undefined when the key is accepted or there is none.
  */
 async function askKey(
   { apiKeySid, apiKeySecret }: Credentials,

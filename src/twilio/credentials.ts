@@ -92,8 +92,8 @@ function apiKey(sid: string | undefined, secret: string | undefined) {
 }
 
 /**
- * Checks region and edge, which the CRD checks as well. A client that trusted its caller would send the token to any host that such a name
- * can be bent to.
+ * Checks region and edge, although the CRD checks them as well. They become parts of a host name, and without this check a malformed name
+ * could send the token to another host.
  */
 function place({ region, edge }: Where): Where {
   if (region === undefined && edge === undefined) return {};

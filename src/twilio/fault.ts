@@ -150,7 +150,8 @@ const kindOfCode: Record<number, FaultKind> = {
 };
 
 /**
- * Decides which kind of trouble it is. Anything that is not an answer of Twilio's API counts as Twilio being unavailable. A pure function.
+ * Decides which kind of trouble a fault is. Anything that is not an answer of Twilio's API counts as Twilio being unavailable. A pure
+ * function.
  */
 export function kindOf({
   status,
@@ -167,7 +168,7 @@ export function kindOf({
   return status === 404 ? "notFound" : "rejected";
 }
 
-/** True when Twilio itself says that the thing does not exist. A 404 of any other server says nothing about Twilio. */
+/** True when Twilio itself says that the resource does not exist. A 404 of any other server says nothing about Twilio. */
 export function isNotFound(error: unknown): boolean {
   const fault = faultOf(error);
   return fault !== undefined && kindOf(fault) === "notFound";

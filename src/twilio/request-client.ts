@@ -26,8 +26,8 @@ export interface CallOptions {
   tenant?: string;
   signal: AbortSignal;
   /**
-   * The signal that takes the place of `signal` once an update has been sent. It is for callers that would rather know what became of the
-   * update, since the update may take effect after they have given up.
+   * The signal that takes the place of `signal` once an update has been sent. It is for callers that want to wait longer for the outcome of
+   * an update: the update may take effect even when its caller has given up.
    */
   updateSignal?: AbortSignal;
 }
@@ -224,8 +224,8 @@ export class RequestClient {
 }
 
 /**
- * Says why a success cannot be Twilio's answer: it was cut off, or is a sign-in page, or is the own JSON of a proxy. Every answer that we
- * use is a JSON object.
+ * Says why an answer with a status of success cannot be Twilio's, such as an incomplete answer, a sign-in page or the JSON of a proxy.
+ * Undefined when it can be Twilio's. Every answer that we use is a JSON object.
  */
 function unusable(json: unknown, { list }: Pick<OperationInfo, "product" | "list">): string | undefined {
   if (json === undefined) return "it is not JSON, perhaps a sign-in page or an incomplete answer";

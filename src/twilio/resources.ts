@@ -48,7 +48,7 @@ export interface ConversationsAddress {
   autoCreation: boolean;
 }
 
-/** What Twilio answers about credentials. It is always good news: anything wrong with them is thrown as a Failure. */
+/** What Twilio answers about credentials that it accepts. When anything is wrong with them, a Failure is thrown instead. */
 export interface CredentialCheck {
   authToken: "accepted" | "refused";
   secondaryAuthToken?: "accepted" | "refused";

@@ -55,7 +55,7 @@ const SIGNS: readonly Sign[] = [
 
 /**
  * Says what is wrong with a value that was copied, quoted or encoded once too often. The result is the end of a sentence that begins with
- * the name of the value. No value that Twilio makes matches a sign, so no good value is refused.
+ * the name of the value. Undefined when nothing is known to be wrong, as for every value that Twilio makes.
  */
 export function spoiled(value: string): string | undefined {
   for (const sign of SIGNS) {
@@ -107,7 +107,7 @@ function notAscii(value: string): string | undefined {
 const codeOf = (character: string) =>
   `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
 
-/** The form of Twilio's values, with the line break that `echo` adds before encoding. */
+/** The form of Twilio's values. Line breaks may follow, since `echo` adds one to the value before it is encoded. */
 const OF_TWILIO = /^(?:[0-9A-Za-z]{32}|(?:AC|SK)[0-9a-fA-F]{32})[\r\n]*$/;
 
 /** Recognises a value that was encoded by hand and then written under stringData, which encodes it again. */

@@ -29,7 +29,7 @@ export interface TransportOptions {
 
 /** The largest answer that is read. A page of 1,000 numbers has about 2 MB. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
-/** The longest Retry-After that is used, longer than any sensible one. A longer one is a mistake or an attack. */
+/** The longest wait that a Retry-After can ask for. A header that asks for more is a mistake or an attack, and counts as this much. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
@@ -49,7 +49,7 @@ export class Transport {
     this.#dispatcher = options.dispatcher ?? createPool(options.timeoutMs);
   }
 
-  /** Sends a request once. A failure is a result: it rejects only with the reason of the signal. */
+  /** Sends a request once. A failed request is returned as a result: the promise rejects only with the reason of the signal. */
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<TwilioAnswer> {
     signal.throwIfAborted();
     const timeout = new AbortController();
@@ -64,13 +64,13 @@ export class Transport {
     }
   }
 
-  /** Waits for requests in flight, and may be called twice. A dispatcher that was given is closed by its owner. */
+  /** Closes our own pool after the requests in flight. It may be called twice. A dispatcher that was given is closed by its owner. */
   stop(): Promise<void> {
     this.#stopped ??= this.#options.dispatcher === undefined ? this.#dispatcher.close() : Promise.resolve();
     return this.#stopped;
   }
 
-  /** Sends the request and reads the whole answer before it counts: half a list must not pass for a whole list. */
+  /** Sends the request and reads the whole answer before returning anything of it: half a list must not pass for a whole list. */
   async #exchange(
     { method, url, login, headers, body }: Outgoing,
     signal: AbortSignal,

@@ -72,8 +72,8 @@ export interface TwilioOptions {
   /** Time for one request, 10 s by default. */
   timeoutMs?: number;
   /**
-   * Only a leader may send requests to Twilio: no request, and no repetition, begins that could outlast its Lease. By default requests are
-   * always allowed.
+   * Says whether this process leads, since only a leader may send requests to Twilio. A request or a repetition that could outlast its
+   * Lease is not begun. By default requests are always allowed.
    */
   leadership?: Leadership;
   /** Calls of one account that may be under way at once, 20 by default. */

@@ -18,8 +18,8 @@ export interface TwilioPlace {
 
 /**
  * The URL for a request that the SDK addresses to `https://{product}.twilio.com/…`. It is
- * `https://{product}[.{edge}.{region}].twilio.com/…`, or with a base URL `{base}[/regions/{region}]/{product}/…`, where `api` has no name.
- * Throws for every other host.
+ * `https://{product}[.{edge}.{region}].twilio.com/…`. With a base URL it is `{base}[/regions/{region}][/{product}]/…`, where the product
+ * `api` is left out. Throws for every other host.
  */
 export function targetUrl(canonical: string, product: Product, place: TwilioPlace): URL {
   const url = parse(canonical);
@@ -33,8 +33,8 @@ export function targetUrl(canonical: string, product: Product, place: TwilioPlac
 }
 
 /**
- * The URL of the next page in the form that `targetUrl` takes. It comes from an answer, so it must belong to the product that was called,
- * at Twilio or at the base URL. Other hosts below twilio.com are refused: some serve content that customers put there.
+ * Turns the URL of a next page into the form that `targetUrl` takes. The URL comes from an answer, so it must belong to the product that
+ * was called, at Twilio or at the base URL. Other hosts below twilio.com are refused: some serve content that customers put there.
  */
 export function nextPageUrl(given: string, product: Product, place: TwilioPlace): string {
   const url = parse(given);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { CONNECTION_OVERRIDES, withoutFragment } from "./connection-overrides.ts";
 import type { PhoneNumber } from "./twilio.ts";
 
-/** What decides where the texts of a number go, as Twilio keeps it on the number itself. Unset fields are "". */
+/** The settings that decide where the texts of a number go, as far as Twilio keeps them on the number itself. Unset fields are "". */
 export interface Webhook {
   smsUrl: string;
   smsMethod: string;
@@ -11,7 +11,7 @@ export interface Webhook {
   smsApplicationSid: string;
 }
 
-/** The URL that a new number of Twilio has: a canned reply that nobody uses in production, so it is free to replace. */
+/** Matches the URL that Twilio gives to a new number. It sends a canned reply that nobody uses in production, so it may be replaced. */
 const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
 
 /** The webhook of a number. */
@@ -50,7 +50,7 @@ export const FIELDS = [
   "smsApplicationSid",
 ] as const satisfies readonly (keyof Webhook)[];
 
-/** True when the own URL of the number leads to us, whatever its fragment. */
+/** True when the smsUrl of the webhook is one of our URLs, whatever its fragment. `isOurs` gets the URL without its fragment. */
 export function pointsAt(webhook: Webhook, isOurs: (url: string) => boolean): boolean {
   return webhook.smsUrl !== "" && isOurs(withoutFragment(webhook.smsUrl));
 }
