@@ -47,7 +47,7 @@ export interface Report {
   generation: number;
   /** True when the database of the receiver takes texts. */
   storeTakes: boolean;
-  /** True when a text from Twilio would have been accepted if it had arrived like this request. */
+  /** True when nothing on the way spoiled the request: a text from Twilio that was changed in the same way would have been accepted. */
   fits: boolean;
   method: string;
   /** Path and query of the request. */
@@ -152,7 +152,7 @@ export function isGenuine(route: Keyed, { challenge, expires, mac }: Asked, nowM
   return Number(expires) + SKEW_MS >= nowMs && Number(expires) <= nowMs + LIFETIME_MS + SKEW_MS;
 }
 
-/** The body of the answer to a genuine challenge, in the form that its sender can read. */
+/** The body of the answer to a genuine challenge, in the newest form that the sender of the challenge can read. */
 export function answerTo(route: Keyed, { challenge }: Asked, report: Report): string {
   if (!challenge.startsWith(READS_REPORTS)) {
     const generation = String(report.generation);

@@ -124,7 +124,7 @@ function unpackKey(value: unknown): SignatureKey {
   };
 }
 
-/** Nearly always the three URLs follow from one base. Then only the base is stored. */
+/** Makes the stored form of a stream's three URLs: only their base when all three follow from it, as is nearly always the case. */
 function packUrls(
   { namespace, stream }: Pick<Route, "namespace" | "stream">,
   urls: RouteUrls,

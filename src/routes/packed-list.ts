@@ -39,7 +39,7 @@ async function compress(text: string): Promise<Buffer> {
 /**
  * A compressed JSON list that compresses again only what changed. Values are spread over buckets by a hash. Each bucket is a gzip member
  * of its own, and a gzip file may consist of several members (RFC 1952, 2.2). Callers must replace values and never change them in place,
- * because a bucket counts as changed only when it holds other objects. The bytes depend only on the values, not on their order.
+ * because a bucket counts as changed only when it holds other objects than before. The bytes depend only on the values, not on their order.
  *
  * A change among 2,500 routes costs some five milliseconds instead of a hundred.
  */
