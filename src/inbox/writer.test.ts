@@ -109,7 +109,7 @@ describe("the inbox writer", () => {
     expect([...store.stored].filter((sid) => sid.startsWith("sha256:"))).toHaveLength(1);
   });
 
-  test("reports a text that the store left out without trying again, and stores the other texts", async () => {
+  test("reports a text that the store left out, does not try it again, and stores the other texts", async () => {
     const { store, clock, outcomes, write, reported } = setup();
     store.leaveOut = (messageSid) => messageSid === "b";
     write("a", "b", "c");
@@ -169,7 +169,7 @@ describe("a store that fails or hangs", () => {
     ]);
   });
 
-  test("makes each text wait at most its own time, and each text gets one outcome", async () => {
+  test("makes no text wait beyond its own deadline, and each text gets one outcome", async () => {
     const { store, clock, outcomes, write } = setup();
     store.fail = () => "57P01";
     write("a");
@@ -196,7 +196,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
   });
 
-  test("is given fewer waiting texts when their bodies are large", async () => {
+  test("makes fewer texts wait when their bodies are large", async () => {
     const { store, clock, outcomes, writer, write } = setup({
       mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
     });
@@ -263,7 +263,7 @@ const silent = (store: FakeStore) => {
   store.hang = true;
 };
 
-/** Repeats a text as our webhook URLs ask Twilio to: after a 503 at once, three times, and then as often at the fallback URL. */
+/** Sends a text again after each 503, as our webhook URLs ask Twilio to: three tries at the inbound URL, then three at the fallback URL. */
 class RetryingTwilio {
   readonly counts = { delivered: 0, givenUp: 0 };
   readonly #write: (sid: string, done: (outcome: WriteOutcome) => void) => void;

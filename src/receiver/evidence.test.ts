@@ -75,7 +75,7 @@ test("a route without new texts is forgotten after a minute, and its next text i
   expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["two", "three"]]);
 });
 
-/** A WeakRef is kept alive until the current turn of the event loop ends. */
+/** Collects garbage in a later turn of the event loop, because the target of a WeakRef stays in memory until the current turn ends. */
 async function collectGarbage(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   setFlagsFromString("--expose-gc");

@@ -129,7 +129,7 @@ describe("a body without a valid signature costs at most as much as a few texts,
     });
 });
 
-describe("a large body with the SID of a known account is judged in small steps, and as many at every path", () => {
+describe("a large body with the SID of a known account is judged in small steps, and costs the same at every path", () => {
   for (const [name, body] of Object.entries(strangers)) {
     const named = Buffer.from(`AccountSid=${ACCOUNT}&${body}`);
     if (named.length > 256 * KIB + 100 || named.length <= SMALL_BODY) continue;

@@ -39,7 +39,7 @@ const mutable = (pairs: readonly Pair[]) => pairs.map(([name, value]): [string, 
 
 const byName = ([a]: Pair, [b]: Pair) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Cuts the text of each run of fields at each place into one name and one value. */
+/** Joins each run of neighbouring fields into one text, and cuts this text at each place into the name and the value of a single field. */
 function cutsOf(pairs: readonly Pair[]): Pair[][] {
   const cuts: Pair[][] = [];
   for (let i = 0; i < pairs.length; i++)

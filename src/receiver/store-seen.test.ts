@@ -19,7 +19,7 @@ function scene() {
   return { clock, state, seen };
 }
 
-describe("what the receiver knows about whether the store takes texts", () => {
+describe("the receiver's answer to the question whether the store takes texts", () => {
   test("comes from one write for 50 questions at once, and is used for ten seconds", async () => {
     const { clock, state, seen } = scene();
     expect(await Promise.all(Array.from({ length: 50 }, () => seen.takes()))).not.toContain(false);

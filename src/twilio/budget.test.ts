@@ -78,7 +78,7 @@ describe("the lanes of a budget", () => {
     ],
     ["resyncs that wait alone start at once", ["r1", "r2"], ["r1", "r2"]],
     [
-      "changes behind which no resync waits do not count",
+      "all changes start one after another while no resync waits",
       ["1", "2", "3", "4", "5"],
       ["1", "2", "3", "4", "5"],
     ],

@@ -15,7 +15,7 @@ const rows: Record<string, [Record<string, string>, { region?: string; edge?: st
     {},
     good,
   ],
-  "a token without a thousand line breaks after it": [
+  "a token without the thousand line breaks after it": [
     { accountSid, authToken: `${authToken}${"\r\n".repeat(1000)}` },
     {},
     good,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, test, vi } from "vitest";
 import { fieldOf, type Pair, parseForm } from "./form.ts";
 
-// Testing random requests takes a second on a free machine, and this machine may be busy.
+// Testing random requests takes a second on an idle machine, and this machine may be busy.
 vi.setConfig({ testTimeout: 60_000 });
 
 const parse = (body: string | Uint8Array) =>
@@ -173,7 +173,7 @@ test("parseForm() decodes whatever a client encodes as a form", () => {
   );
 });
 
-test("parseForm() reads recorded webhooks of Twilio as their fields were written", () => {
+test("parseForm() reads the recorded webhooks of Twilio as the fields that were recorded with them", () => {
   const { samples } = JSON.parse(
     readFileSync(new URL("../../test/fixtures/twilio/webhook-requests.json", import.meta.url), "utf8"),
   );

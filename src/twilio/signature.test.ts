@@ -6,7 +6,7 @@ import { describe, test, vi } from "vitest";
 import type { Pair } from "./form.ts";
 import { sign, signatureBase, signatureUrls, verify } from "./signature.ts";
 
-// Testing random requests takes a second on a free machine, and this machine may be busy.
+// Testing random requests takes a second on an idle machine, and this machine may be busy.
 vi.setConfig({ testTimeout: 60_000 });
 
 interface PublishedVector {

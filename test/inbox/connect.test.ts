@@ -133,7 +133,7 @@ describe("connect() reaches the database as libpq does", () => {
   });
 });
 
-/** Runs the migration and returns its error and its log. It may wait so long that the test passes only if the migration ends at once. */
+/** Runs the migration and returns its error and its log. The migration may wait for an hour, so a test passes only if it ends at once. */
 async function endOf(url: string) {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
@@ -240,7 +240,7 @@ describe("when the owner may not change a role, the error of the migration names
       clock: systemClock,
     });
 
-  test("the missing grant, for a role that a DBA created, and the grant then helps", async () => {
+  test("the missing grant for a role that a DBA created, and the migration succeeds after this grant", async () => {
     const [owner, receiver] = [name("owner"), name("receiver")];
     const { admin, url } = await owned(owner, "createrole");
     await admin.query(`create role ${receiver} login password 'x'`);
@@ -251,7 +251,7 @@ describe("when the owner may not change a role, the error of the migration names
     await admin.end();
   });
 
-  test("the attribute CREATEROLE, for an owner without it", async () => {
+  test("the attribute CREATEROLE for an owner that lacks it, and the migration succeeds with this attribute", async () => {
     const [owner, receiver] = [name("owner"), name("receiver")];
     const { admin, url } = await owned(owner, "");
     await expect(run(url, receiver)).rejects.toThrow(

@@ -129,7 +129,7 @@ async function startInAnotherProcess(): Promise<{ parent: ChildProcess; ownerUrl
   return { parent, ownerUrl: line.toString().trim() };
 }
 
-test("links of libraries that are missing, as after npm without install scripts, are made", async () => {
+test("links of libraries are made when npm ran without install scripts and left them out", async () => {
   const { native, version } = await installedPrograms();
   const bare = join(dataDir, "native");
   await cp(native, bare, { recursive: true, verbatimSymlinks: true });

@@ -42,7 +42,7 @@ const begin = async (options: Partial<Parameters<typeof startReceiver>[0]> = {})
 /** Uses up the refusals that may leave at once, so that later refusals wait until the clock moves. */
 const useUpThePace = () => Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
 
-/** Sends the bytes on a new connection. Resolves with everything that came back when the connection has ended. */
+/** Sends the bytes on a new connection. When the connection has ended, resolves with everything that came back. */
 async function flood(bytes: string): Promise<string> {
   const socket = connect({ port: running.port, host: "127.0.0.1", noDelay: true });
   sockets.add(socket);
@@ -167,7 +167,7 @@ describe("the connection of a body in too many pieces is ended", () => {
   });
 });
 
-describe("a connection that is cut ends in turn with the refused requests", () => {
+describe("a connection that is cut waits for its end in one queue with the refused requests", () => {
   const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   const CHUNKED = `POST ${PATH} HTTP/1.1\r\nHost: a\r\n${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n`;
   const rows: Record<string, [bytes: string, answer: RegExp]> = {
@@ -214,7 +214,7 @@ describe("a connection that is cut ends in turn with the refused requests", () =
       while (going) await flood(bytes);
     };
     const strangers = Array.from({ length: 100 }, stranger);
-    // A hundred cuts may leave at once, or fifty when each of them gets an answer before. When the clients are back, they wait.
+    // A hundred connections may end at once, or only fifty when each first gets the answer to a request. Later ones wait for their turn.
     await untilCut(reason, 150);
     await clock.advance(500);
     expect(await status(text())).toBe(200);
@@ -269,7 +269,7 @@ test("a receiver does not start on the port of another receiver, although the sy
 });
 
 describe("texts with a large body", () => {
-  test("are answered 503 in turn with the refused requests when the memory for bodies is used up", async () => {
+  test("get a 503 that waits in the queue of the refusals when the memory for bodies is used up", async () => {
     const clock = new ManualClock();
     await begin({ clock, limits: { bodiesBytes: 0 } });
     await useUpThePace();

@@ -29,7 +29,7 @@ interface LogLine {
   routes?: number;
 }
 
-/** Starts a receiver. `said` resolves with the first log line that has the message, also when it was logged before. */
+/** Starts a receiver. `said` resolves with the first log line that has the message, even when that line came before the call. */
 function start(env: Record<string, string>) {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, "receiver"], {
     env: { PATH: process.env.PATH ?? "", PORT: "0", METRICS_PORT: "0", ROUTE_SHARDS: "1", ...env },
@@ -116,7 +116,7 @@ test("a receiver follows the routes in its Secret, keeps them when the Secret is
   await inbox.owner.end();
 });
 
-test("a receiver whose port is in use ends, with its embedded database", async () => {
+test("a receiver whose port is in use ends, and so does its embedded database", async () => {
   const taken = createServer().listen(0);
   await once(taken, "listening");
   const { env } = await world();

@@ -150,7 +150,7 @@ describe("a rotation of tokens", () => {
     });
   });
 
-  test("makes a call that gets 401 try the other token once, which is used from then on", async () => {
+  test("makes a call that gets 401 try the other token once, and later calls use that token", async () => {
     const twilio = await simulator();
     const owner = twilio.state.accounts.get(demoAccount.sid)!;
     const account = client(twilio.url).twilio.account(both);

@@ -9,7 +9,7 @@ const numberOf = (accountSid: string) => ({
 const HANGS = "AC00000000000000000000000000000009";
 const ANSWERS = demoAccount.sid;
 
-test("30 accounts of one tenant that never answer leave connections to another tenant", async () => {
+test("30 accounts of one tenant that never answer do not use up the connections that another tenant needs", async () => {
   let hanging = 0;
   const { url } = await server((response, request, body) => {
     if (request.url?.includes(HANGS) === true) hanging += 1;

@@ -236,7 +236,7 @@ describe("an update at Twilio", () => {
 });
 
 describe("a 429 of Twilio", () => {
-  test("at every try makes the call fail after five tries, with the time to wait", async () => {
+  test("at every try makes the call fail after five tries, and the error says how long to wait", async () => {
     const { url, requests } = await server(throttled);
     const error = await failure(accountOf(client(url)).listNumbers(resync), "TwilioThrottled");
     expect(requests).toHaveLength(5);

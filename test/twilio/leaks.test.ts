@@ -25,7 +25,7 @@ const forbidden = [
   "Basic ",
 ];
 
-/** Answers that are as harmful as possible: they repeat all secrets that they know. */
+/** Fields for answers that are as harmful as possible: they repeat a token, the URL of a webhook and a number. */
 const leaked = {
   auth_token: secrets.authToken,
   message: `${customer} ${webhook} ${secrets.authToken}`,
@@ -98,7 +98,7 @@ describe("no error, log line or metric holds a credential, a URL, a number or a 
 
       expect(errors.length, "some call fails").toBeGreaterThan(0);
       expect(requests.every(({ authorization }) => authorization?.startsWith("Basic "))).toBe(true);
-      // The errors are logged as the production log would write them, if something logged an error itself.
+      // The errors are logged with the serializers of the production log, as if a mistake in our code logged a whole error.
       const { log, lines } = recordingLog();
       for (const error of errors) log.error({ err: error }, "it failed");
       const metrics = await made.registry.metrics();
