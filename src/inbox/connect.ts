@@ -147,7 +147,7 @@ async function checkSession(client: pg.Client, { session }: DatabaseTarget): Pro
   if (standby || (session === "read-write" && readonly === "on")) throw new NotWantedError(session);
 }
 
-/** The host is not the kind of server that `target_session_attrs` asks for. Another host may be such a server. */
+/** Thrown when the host is not the kind of server that `target_session_attrs` asks for. Another host may be such a server. */
 class NotWantedError extends Error {
   override readonly name = "NotWantedError";
   readonly code = "25006";

@@ -34,7 +34,7 @@ export interface MigrateOptions {
  * early, lets the texts through, and tries again.
  */
 const LOCK_TIMEOUT_MS = 1000;
-/** Pause before the next try for the lock, in which the texts that waited are stored. */
+/** Pause before the next try to get the lock. During the pause, the texts that waited are stored. */
 const LOCK_PAUSE_MS = 3000;
 
 /**

@@ -268,7 +268,7 @@ class StoreConnection {
     } finally {
       this.#coming = undefined;
     }
-    // An idle connection that breaks reports it only by this event.
+    // An idle connection reports only by this event that it broke.
     const made = client;
     made.on("error", () => {
       if (this.#client === made) this.#client = undefined;

@@ -76,7 +76,7 @@ describe("accountIn() returns the account of a body, or an empty string, when Ac
     "the last field": ["To=1&AccountSid=AC1", "AC1"],
     "after a name with the same ending": ["ParentAccountSid=AC2&AccountSid=AC1", "AC1"],
     "after a value that contains it, percent-encoded": ["Body=AccountSid%3DAC2&AccountSid=AC1", "AC1"],
-    "there twice, and then the first one counts, as in readFields()": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
+    "there twice, and the first one counts, as in readFields()": ["AccountSid=AC1&AccountSid=AC2", "AC1"],
     "without a value": ["AccountSid=&To=1", ""],
     missing: ["To=1", ""],
     "after nine names with the same ending, where it is not found, because Twilio sends fewer such names": [

@@ -22,7 +22,7 @@ export interface SlowLaneOptions {
 
 /** Limits of the slow lane. */
 export interface SlowLaneLimits {
-  /** How many bytes of work each millisecond allows. */
+  /** How many bytes may be worked on per millisecond. */
   bytesPerMs: number;
   /** How many bytes of work may be done at once after some idle time. */
   burstBytes: number;

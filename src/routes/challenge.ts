@@ -71,7 +71,7 @@ export interface Challenge {
   fields: [name: string, value: string][];
   /** The challenge as a value for the header `CHECK_HEADER`. */
   header: string;
-  /** A form-encoded body of the challenge's fields alone. Receivers of all versions answer it without a signature. */
+  /** A form-encoded body of the challenge's fields alone. Receivers of all versions answer it even when the request has no signature. */
   body: string;
   /**
    * Reads the body of an answer with status 200. `ok` is false unless the answer was made with the route's key for exactly this challenge.

@@ -103,7 +103,7 @@ describe("the reason and message of a failed call, for", () => {
     });
 });
 
-test("all 5xx answers give the same message, and so do all calls without an answer, so that a status does not change with each attempt", () => {
+test("all 5xx answers give one message, and all calls without an answer another, so a status does not change with each attempt", () => {
   const texts = [500, 502, 503, 504, 520].map((status) => failureFrom(fault({ status }), update).message);
   const silences = ["ECONNRESET", "ENOTFOUND", "ETIMEDOUT", "UND_ERR_SOCKET"].map(
     (code) => failureFrom(fault({ code }), update).message,

@@ -94,7 +94,7 @@ export class RequestClient {
     this.#options = options;
   }
 
-  /** Makes one call of the SDK, with all its repetitions. Throws a single Failure. */
+  /** Makes one call of the SDK, with all its repetitions. Throws a single Failure when the last try fails. */
   async request(asked: SdkRequest): Promise<SdkResponse> {
     const outgoing = this.#outgoing(asked);
     const tries = { throttled: 0, failed: 0, pausedMs: 0 };

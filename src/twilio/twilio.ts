@@ -88,7 +88,7 @@ export interface TwilioOptions {
 
 /**
  * Number of requests of all accounts that may be under way at once. Each request holds a connection for as long as Twilio lets it wait.
- * The places are shared fairly (ADR 29): accounts that hang leave some to the other accounts, however many hang.
+ * The places are shared fairly (ADR 29): accounts that hang leave some places to the other accounts, however many accounts hang.
  */
 const REQUESTS_AT_ONCE = 256;
 

@@ -71,7 +71,7 @@ describe("an embedded PostgreSQL server", () => {
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("fails to start with an error that says so when the given port is in use", async () => {
+  test("fails to start when the given port is in use, and the error says so", async () => {
     const taken: Server = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };

@@ -42,7 +42,7 @@ test("a text reaches the third host when the first two do not answer in the time
   await inbox.owner.end();
 }, 20_000);
 
-test("the next try begins after the silent host at which the last try was aborted, and at the first host after a success", async () => {
+test("the try after an aborted one begins with the next host, and the try after a successful one with the first host", async () => {
   const inbox = await newInbox();
   const reached: number[] = [];
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
