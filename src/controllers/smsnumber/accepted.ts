@@ -1,6 +1,7 @@
 /**
- * The rules about an SmsNumber that need a second object to judge, so that the CRD's own validation cannot hold
- * them (ADR 2). The message of each rule names what to change and in which object.
+ * The rules that decide whether an SmsNumber is accepted. Each of them depends on more than the SmsNumber's spec, so
+ * the CRD's own validation cannot hold them (ADR 2). The message of each rule names what to change and in which
+ * object.
  */
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
@@ -36,8 +37,8 @@ export interface AcceptanceInput {
 }
 
 /**
- * Returns why the spec is not accepted, from the watched objects and the last reading of the account. Makes no
- * request.
+ * Returns why the spec is not accepted; undefined when it is. Judges by the watched objects and the last reading of
+ * the account, and makes no request.
  */
 export function refused(deps: SmsNumberDeps, object: SmsNumber): Refusal | undefined {
   return refusalOf({
@@ -56,8 +57,8 @@ function hoursExist(deps: SmsNumberDeps, { metadata, spec }: SmsNumber): boolean
 }
 
 /**
- * Returns the first refusal, with the rules in the order in which a person would fix the problems. Reporting one
- * problem at a time is enough.
+ * Returns the refusal by the first rule that is broken; undefined when none is. The rules are in the order in which
+ * a person would fix the problems, so reporting one problem at a time is enough.
  */
 export function refusalOf(input: AcceptanceInput): Refusal | undefined {
   for (const rule of rules) {
@@ -87,8 +88,8 @@ function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined
 const REQUIRED_REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
 /**
- * Twilio answers STOP, START and HELP for long codes and inside Messaging Services, but not for a short code
- * outside a service.
+ * Refuses a short code outside a Messaging Service that lacks a required reply. Twilio answers STOP, START and HELP
+ * for long codes and inside Messaging Services, but not for such a short code.
  */
 function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal | undefined {
   if (number.spec.type !== "ShortCode" || inService) return undefined;
@@ -107,8 +108,8 @@ function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal
 }
 
 /**
- * Operating hours send automatic texts ("we are closed"), so the WorkStream must allow automatic texts. By default
- * a WorkStream does not.
+ * Refuses operating hours when the WorkStream does not allow automatic texts, as by default. Operating hours send
+ * automatic texts ("we are closed").
  */
 function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefined {
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true)

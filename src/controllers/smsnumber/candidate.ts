@@ -11,9 +11,7 @@ import type { Candidate } from "./claim-decision.ts";
 import type { SmsNumberDeps, Wake } from "./deps.ts";
 import type { ClusterSeen } from "./seen.ts";
 
-/**
- * The dependencies of `candidateOf`: a part of the reconciler's, since the cleanup of a deletion has fewer of them.
- */
+/** The dependencies of `candidateOf`: only those that both the reconciler and the cleanup of a deletion have. */
 export interface CandidateDeps extends Pick<SmsNumberDeps, "streams" | "records"> {
   seen: Pick<ClusterSeen, "workStream">;
 }
@@ -26,8 +24,8 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
   const refusal = refusalOf({
     number: object,
     stream: deps.seen.workStream(namespace, stream),
-    // Missing OperatingHours are reported but do not stop the operator from setting the webhook, so they do not
-    // cost the claim either.
+    // Missing OperatingHours are reported but do not stop the operator from setting the webhook. So they must not
+    // cost the SmsNumber its claim either.
     hoursExist: true,
     inService: isInService(deps, object),
   });
@@ -44,8 +42,8 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
       effectiveNumber(object).managementPolicy === "Manage" &&
       object.metadata.deletionTimestamp === undefined &&
       refusal?.stopsWiring !== true,
-    // "Found" needs a reading of the Twilio account. Refused credentials count as "not found" and not as "unknown":
-    // they prove nothing, and an SmsNumber with a wrong token must not make other SmsNumbers wait.
+    // "Found" needs a reading of the Twilio account. If its credentials are refused, the number counts as "not found"
+    // and not as "unknown": an SmsNumber with a wrong token must not make other SmsNumbers wait.
     found:
       snapshot !== undefined
         ? number?.capabilities.sms === true
@@ -53,7 +51,7 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
           ? undefined
           : false,
     // The holder of a claim keeps its number even if a reading of the account does not show the number, or before
-    // there is a reading. Only the step that asks Twilio for the number itself ends a claim.
+    // there is a reading. The number counts as gone only after Twilio was asked for this one number.
     phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
 }

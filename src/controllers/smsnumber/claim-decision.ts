@@ -85,8 +85,8 @@ export function decideClaim({ self, sameNumber, sameStream, holderOf }: ClaimQue
 }
 
 /**
- * Returns the only candidate that can find an unclaimed number free: the oldest SmsNumber whose Twilio account owns
- * the number or may own it.
+ * Returns the first candidate in line: the oldest SmsNumber whose Twilio account owns the number or may own it. If
+ * no SmsNumber holds the number, no other candidate may claim it.
  */
 export function firstInLine(candidates: readonly Candidate[]): Candidate | undefined {
   return candidates

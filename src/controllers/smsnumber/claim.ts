@@ -36,8 +36,8 @@ const taken = {
 } as const;
 
 /**
- * A number whose webhook this SmsNumber may set: its claim is durable. `claim` is undefined for a number that is
- * only observed.
+ * A number that this SmsNumber holds: the claim is durable, so this SmsNumber may set the webhook. `claim` is
+ * undefined for a number that is only observed.
  */
 export interface NumberToWire extends FoundNumber {
   claim: ClaimRecord | undefined;

@@ -25,11 +25,11 @@ export interface Contest {
   seen: string;
 }
 
-/** The input of the judgement about a contest. */
+/** The input of `judgeContest`. */
 export interface ContestInput {
   /**
-   * When the operator set foreign changes back, in milliseconds since the epoch: wall-clock times, because they
-   * must outlive the process.
+   * The times at which the operator undid a foreign change, in milliseconds since the epoch. They are wall-clock
+   * times, because they must outlive the process.
    */
   repairs: readonly number[];
   contest: Contest | undefined;
@@ -40,9 +40,9 @@ export interface ContestInput {
 }
 
 /**
- * Says whether to repair the webhook, or to leave the number alone while the returned contest lasts. A contest ends
- * with a new generation of the SmsNumber, or after an hour in which the webhook did not change. Another foreign
- * change starts that hour again.
+ * Returns `repair` if the webhook is to be set back, or the contest during which the operator leaves the webhook
+ * alone. A contest ends with a new generation of the SmsNumber, or after an hour in which the webhook did not
+ * change. Another foreign change starts that hour again.
  */
 export function judgeContest({ repairs, contest, seen, generation, now }: ContestInput): "repair" | Contest {
   if (contest === undefined) {
@@ -54,7 +54,10 @@ export function judgeContest({ repairs, contest, seen, generation, now }: Contes
   return now - contest.sinceMs >= CONTEST_WINDOW_MS ? "repair" : contest;
 }
 
-/** Returns the repairs that still count. Older repairs are dropped from the record so that it does not grow. */
+/**
+ * Returns the repairs of the last hour. Older repairs no longer count towards a contest, and are dropped from the
+ * record so that it does not grow.
+ */
 export function recentRepairs(repairs: readonly number[], now: number): number[] {
   return repairs.filter((at) => now - at < CONTEST_WINDOW_MS);
 }

@@ -19,8 +19,8 @@ export interface Wake {
   stream(namespace: string, name: string): void;
   number(namespace: string, name: string): void;
   /**
-   * Twilio refused the stream's credentials in some call, so the last answer about these credentials no longer
-   * holds.
+   * Has the credentials of the stream checked again, because Twilio refused them in some call. The last answer about
+   * these credentials no longer holds.
    */
   credentialsRefused(stream: string): void;
 }
@@ -56,7 +56,7 @@ export interface SmsNumberDeps {
   refreshDigits(namespaceUid: string, stream: string): Promise<void>;
   /** The saved webhooks, which the numbers had before this operator. They are kept in Secrets. */
   previous: PreviousWebhooks;
-  /** SmsNumbers for which `previous` cannot hold anything yet, so that the request to read it can be skipped. */
+  /** The SmsNumbers for which `previous` certainly holds nothing yet. No request is made to read it for them. */
   newNumbers: Pick<NewNumbers, "has" | "end">;
   wake: Wake;
   metrics: ControllerMetrics;

@@ -84,8 +84,8 @@ export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundN
 }
 
 /**
- * Adds the settings that decide where the number's texts go. Twilio's number has no field that names its Messaging
- * Service, so the snapshot has an index from numbers to services.
+ * Returns the number together with the settings that decide where its texts go. Twilio's number has no field that
+ * names its Messaging Service, so the snapshot has an index from numbers to services.
  */
 function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: string) => boolean): SeenNumber {
   const service = snapshot.surroundings.services.get(number.sid);
@@ -99,7 +99,7 @@ function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: stri
 
 /**
  * Returns a snapshot of the account that is as fresh as this number needs. If only an older one could be had,
- * `work.againInMs` says when to read again.
+ * `attempt.againInMs` says when to read again.
  */
 async function look(attempt: NumberAttempt, account: AccountView): Promise<Snapshot> {
   const { deps, ctx, object } = attempt;

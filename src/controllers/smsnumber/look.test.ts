@@ -3,7 +3,7 @@ import type { SmsNumber } from "../../api/index.ts";
 import { type Look, type LookInput, lookOf, waitsForSurroundings } from "./look.ts";
 
 const now = 10_000_000;
-/** A number that works. Its account was read three minutes ago, and a user changed it long before that. */
+/** A number that works. Its account was read three minutes ago, and its last change by a user is 15 minutes old. */
 const input = (more: Partial<LookInput> = {}): LookInput => ({
   isWired: true,
   isReady: true,

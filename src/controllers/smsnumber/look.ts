@@ -34,8 +34,8 @@ export interface LookInput {
 }
 
 /**
- * Says at what time a reading must have begun to be fresh enough, and when to read again if an older reading had to
- * do.
+ * How fresh the readings must be: a reading is fresh enough if it began at the given time or later. `againInMs` is
+ * set if an older reading has to serve for now, and says when to read again.
  */
 export interface Look {
   numbersSinceMs: number;
@@ -85,8 +85,8 @@ export function lookOf(input: LookInput): Look {
 }
 
 /**
- * Reasons of False conditions that end when somebody changes a Messaging Service, a short code or a Conversations
- * address at Twilio.
+ * The reasons for which a condition is False until somebody changes a Messaging Service, a short code or a
+ * Conversations address at Twilio.
  */
 const BY_SURROUNDINGS: ReadonlySet<string> = new Set<Reason>([
   "MessagingServiceDropsInbound",
@@ -96,8 +96,8 @@ const BY_SURROUNDINGS: ReadonlySet<string> = new Set<Reason>([
 ]);
 
 /**
- * Is the number not Ready because of something that is normally read only once an hour? Then each resync reads it.
- * That includes short codes; a resync lists all other numbers anyway. Pure.
+ * Is the number not Ready because of something that is normally read only once an hour? Then each resync reads it as
+ * well. A missing number counts only if it is a short code, because each resync lists all other numbers anyway. Pure.
  */
 export function waitsForSurroundings({ spec, status }: SmsNumber): boolean {
   return ["Accepted", "NumberFound", "InboundUrlReady"].some((type) => {

@@ -69,9 +69,9 @@ export function outcome({ deps, object }: NumberAttempt, facts: NumberFacts, see
 }
 
 /**
- * The URL that the operator set at Twilio. If the records do not have it (they were lost, for example), the status
- * still does, and the cleanup of a deletion relies on it. It is dropped only when it is certain that the number
- * does not belong to this SmsNumber.
+ * The status field `configuredUrl`, which is the URL that the operator set at Twilio. If the records lack the URL
+ * (they were lost, for example), the present value stays, because the cleanup of a deletion relies on it. `over` is
+ * true when the number certainly does not belong to this SmsNumber; the field is then dropped.
  */
 function configuredUrl(claim: ClaimRecord | undefined, status: SmsNumber["status"], over: boolean) {
   if (claim?.configured !== undefined) return { configuredUrl: withoutFragment(claim.configured.url) };

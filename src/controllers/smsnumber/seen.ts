@@ -44,8 +44,8 @@ export interface SeenOptions {
 }
 
 /**
- * Builds the view of the cluster. Call this before the informers start: it listens to them from now on, and would
- * miss earlier edits and deletions.
+ * Builds the view of the cluster. Call this before the informers start: the view hears of edits and deletions only
+ * from this call on, and would miss earlier ones.
  */
 export function seenBy({
   watches,

@@ -37,8 +37,8 @@ export interface PlanInput {
   override: Override | undefined;
   policy: { manage: boolean; suspended: boolean; takeover: "WhenUnset" | "Always" };
   /**
-   * The URL that the operator set, including its fragment. Once it is set, any other webhook at Twilio is drift,
-   * and no longer a webhook that somebody had before.
+   * The URL that the operator set, including its fragment; undefined while it has set none. Any other webhook that
+   * appears after that is drift, and is not saved as the number's former webhook.
    */
   configuredUrl: string | undefined;
   /** The fallback URL that the operator set together with the URL, where it is known: older records lack it. */
@@ -46,8 +46,8 @@ export interface PlanInput {
   /** The reason why no number may be pointed at the WorkStream's URL yet; undefined once the URL has answered. */
   urlNotReady: { reason: Reason; message: string } | undefined;
   /**
-   * When the operator set foreign changes back, in milliseconds. `repairs`, `contest`, `generation` and `now` are
-   * the input of the judgement about a contest.
+   * The times at which the operator undid a foreign change, in milliseconds. `repairs`, `contest`, `generation` and
+   * `now` are the input of `judgeContest`.
    */
   repairs: readonly number[];
   contest: Contest | undefined;
@@ -152,8 +152,9 @@ function refuseTakeover(foreign: Foreign): Plan {
 }
 
 /**
- * Suspended and observed numbers are left as they are, which is good as long as their texts arrive. A missing
- * fragment is no reason to complain, because the fragment only tunes Twilio's retries.
+ * The plan for a suspended or observed number, whose webhook is never changed; undefined for any other number. The
+ * number is reported only if its texts do not arrive. A missing fragment is no reason to report it, because the
+ * fragment only tunes Twilio's retries.
  */
 function holdBack({ seen, ours, policy }: PlanInput): Plan | undefined {
   if (policy.manage && !policy.suspended) return undefined;

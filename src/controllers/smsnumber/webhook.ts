@@ -27,7 +27,7 @@ import { type Plan, plan } from "./webhook-plan.ts";
 
 /**
  * How long the first outcome waits for the self-check, so that one status write reports the webhook and the check
- * together. If the receiver cannot be reached, the wait ends sooner with a reason of its own. The full time is only
+ * together. If the receiver cannot be reached, the self-check fails sooner and ends the wait. The full time is only
  * needed when hundreds of routes become known at once.
  */
 const FIRST_VERDICT_MS = 10_000;
@@ -101,8 +101,8 @@ async function urlProblem(
 }
 
 /**
- * Handles a number whose texts arrive already. Records what the reading showed, which completes a claim whose
- * process ended before it could record that.
+ * Handles a number whose texts arrive already, and records what the reading showed. If an earlier process set the
+ * webhook and ended before it could record that, the record of the claim is now complete.
  */
 async function recordWired(
   attempt: NumberAttempt,
@@ -174,8 +174,8 @@ async function set(
 }
 
 /**
- * Stores the webhook that `step` wants saved, before the first change at Twilio, and returns what is stored in the
- * end. Until that change Twilio still has the original webhook, so after a crash it can be read again.
+ * Stores the webhook that `step` wants saved, before the first change at Twilio. Returns the webhook that is stored
+ * afterwards. Until that change Twilio still has the original webhook, so after a crash it can be read again.
  */
 async function save(
   attempt: NumberAttempt,
@@ -188,8 +188,8 @@ async function save(
   // The number has no webhook at Twilio, so a webhook that is stored under this UID is out of date.
   if (step.discard === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
   if (step.save === undefined) return await savedBefore(attempt, claim, seen);
-  // The number has an application, and under it a URL of this operator. What is stored is still the webhook from
-  // before that URL, and only the application is new.
+  // If the number's URL is one of this operator's, somebody has put an application above it. The webhook from before
+  // that URL is stored already. So keep it, and add only the application.
   const under = await savedBefore(attempt, claim, seen);
   const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
   await deps.previous.save(uid, whole, ctx.signal);
@@ -213,7 +213,8 @@ async function savedBefore(
   const uid = object.metadata.uid!;
   const own = await deps.previous.read(uid, ctx.signal);
   if (own !== undefined) return own;
-  // A webhook is now stored for this SmsNumber, so it no longer counts as new: its cleanup has something to delete.
+  // From here on a webhook may be stored for this SmsNumber. So it no longer counts as new: its cleanup may have
+  // something to delete.
   deps.newNumbers.end(uid);
   return await deps.previous.inherit(uid, claim, ctx.signal);
 }

@@ -11,7 +11,7 @@ export interface DecidedEnding {
 }
 
 /**
- * Remembers what finalizers have decided until their SmsNumbers are gone. Records change in memory before they are
+ * Remembers what each finalizer has decided, until its SmsNumber is gone. Records change in memory before they are
  * durable, and Twilio changes before the records do. An attempt after a failed one would therefore find nothing
  * left to do, and would report and count nothing. The decisions are not durable: after a restart the records of
  * owed numbers take their place.

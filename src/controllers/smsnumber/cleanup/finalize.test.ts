@@ -36,7 +36,7 @@ const line = (more: { force?: boolean; spec?: Partial<SmsNumber["spec"]> } = {})
 
 const conflict = () => new KubeError("changed meanwhile", { status: 409, reason: "Conflict" });
 
-/** The durable state, and what the processes that run one after another did. */
+/** The durable state, and what all processes of a test did. The processes run one after another. */
 let stored: Shard;
 let saved: Map<string, Webhook>;
 let atTwilio: Webhook;
@@ -231,7 +231,7 @@ describe("while the records cannot be read", () => {
   const never = (signal: AbortSignal) =>
     new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-  test("force-delete lets the number go that the status names, reports it, and records nothing", async () => {
+  test("force-delete lets go of the number that the status names, reports it, and records nothing", async () => {
     const { tried, records } = await begin(never);
     const { done, events } = await tried(line({ force: true }));
     expect(done).toBe(true);

@@ -30,9 +30,9 @@ export interface CleanedUp {
  * Returns the finalize function. It resolves once everything that it changed is durable, and throws a `Failure`
  * when it must be tried again.
  *
- * If waiting cannot help (a bad token, a number that is gone), the number is let go at once with a warning. After
- * an outage of Twilio the number is let go when DELETE_TIMEOUT is over, which also ends a call in progress. An
- * attempt that follows a failed one continues from what the failed one had decided.
+ * If waiting cannot help (a bad token, a number that is gone), the number is let go at once with a warning. In an
+ * outage of Twilio the number is let go when DELETE_TIMEOUT is over, which also ends a call in progress. An attempt
+ * that follows a failed one continues from what the failed one had decided.
  */
 export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<CleanedUp> {
@@ -110,8 +110,8 @@ async function letGoUnrecorded(deps: Finalization, ctx: ReconcileContext<SmsNumb
 }
 
 /**
- * If another SmsNumber now holds a number that this SmsNumber owed, the new holder will give it back. The record
- * only gets a note that this SmsNumber is gone.
+ * Records that this SmsNumber is gone, for each number that it owed and that another SmsNumber now holds. The new
+ * holder will give the number back. Resolves once the records are durable.
  */
 async function leaveToHolders({ records }: Finalization, uid: string): Promise<void> {
   for (const owed of records.owedOf(uid))

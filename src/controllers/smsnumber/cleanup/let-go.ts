@@ -1,7 +1,7 @@
 /**
- * The texts that report a number which was let go without being given back. Messages to such a number may still
- * come to this cluster and get no answer. The report tells a person who does not know the operator how to repair
- * that: which number in which account, where its texts went before, and what to do.
+ * The event and the log line that report a number which was let go without being given back. Messages to such a
+ * number may still come to this cluster and get no answer. The report tells a person who does not know the operator
+ * how to repair that: which number in which account, where its texts went before, and what to do.
  */
 
 import type { Failure } from "../../../errors.ts";

@@ -35,7 +35,7 @@ export function leftMs({ seenAtMs, atWorkSinceMs, nowMs, timeoutMs }: DeletionWa
 /**
  * Remembers when this process learnt of each object's deletion. The object's deletionTimestamp is not used: it
  * comes from the API server's clock, which may differ from this machine's. Call this before the informer starts,
- * because it listens from now on.
+ * because it would miss earlier deletions.
  */
 export function deletionSeen<T extends KubeObject>(informer: Pick<Informer<T>, "onChange">, clock: Clock) {
   const seen = new Map<string, number>();
@@ -49,7 +49,7 @@ export function deletionSeen<T extends KubeObject>(informer: Pick<Informer<T>, "
 }
 
 /**
- * Name of an annotation, which is public: set to "true" on an SmsNumber that is being deleted, it ends the wait for
+ * The name of an annotation that users set. The value "true" on an SmsNumber that is being deleted ends the wait for
  * Twilio at once.
  */
 export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";
@@ -71,8 +71,8 @@ export function urgentInMs(number: SmsNumber, leftMs: () => number): number | un
 }
 
 /**
- * Makes a signal that aborts, like a time-out, when the deletion has waited long enough. The caller must call
- * `cancel`, or the timer keeps running.
+ * Makes a signal that aborts after `left` milliseconds, when the deletion has waited long enough. The caller must
+ * call `cancel`, or the timer keeps running.
  */
 export function abortingAfter(clock: Clock, left: number) {
   const controller = new AbortController();

@@ -24,8 +24,8 @@ export function successorOf(deps: Succession, object: SmsNumber, held: HeldNumbe
     const uid = deps.records.claim(sid)?.uid;
     return uid === held.uid ? undefined : uid;
   };
-  // Only the first in line can find the number free. Deciding for each of the other SmsNumbers would examine all
-  // others each time, and there can be ten thousand.
+  // Only the first in line may claim a number that nobody holds. Deciding for each of the other SmsNumbers would
+  // examine all others each time, and there can be ten thousand.
   const self = firstInLine(candidates);
   const other = others.find(({ metadata }) => metadata.uid === self?.uid);
   if (self === undefined || other === undefined) return undefined;

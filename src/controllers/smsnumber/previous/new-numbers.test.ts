@@ -27,7 +27,7 @@ test("an SmsNumber that appears without a status is new until its webhook is set
   expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([false, false, true]);
 });
 
-test("an SmsNumber that some operator has processed is not new, and neither is an SmsNumber that only changed", () => {
+test("an SmsNumber that some operator has processed is not new, and neither is one that is reported as changed", () => {
   const { numbers, tell } = listening();
   tell({ type: "added", object: object("a", { managedBy: "another/release" }) });
   tell({ type: "updated", object: object("b"), previous: object("b") });

@@ -3,9 +3,9 @@ import type { Informer } from "../../../kube/watch/informer.ts";
 import type { PreviousWebhooks } from "./previous-webhooks.ts";
 
 /**
- * Remembers the SmsNumbers that no operator has processed before this process: they appeared without a status, so
+ * Remembers the SmsNumbers that no operator had processed when this process first saw them: they had no status, so
  * no webhook can be saved for them yet. Knowing this avoids a read of a Secret for each of hundreds of numbers
- * whose webhooks are set at once. Create it before the informer starts: it listens to the informer from now on.
+ * whose webhooks are set at once. Create it before the informer starts, because it would miss earlier objects.
  */
 export class NewNumbers {
   readonly #uids = new Set<string>();
@@ -19,8 +19,8 @@ export class NewNumbers {
   }
 
   /**
-   * Call this when this process begins to lead. SmsNumbers that another leader has processed since they appeared
-   * here are no longer new.
+   * Removes the SmsNumbers that another leader has processed since this process first saw them. Call this when this
+   * process begins to lead.
    */
   begin(stored: readonly SmsNumber[]) {
     for (const { metadata, status } of stored)
@@ -33,8 +33,8 @@ export class NewNumbers {
   }
 
   /**
-   * Call this when the SmsNumber's webhook is set, or when something is saved for it. It then no longer counts as
-   * new.
+   * Removes the SmsNumber, which then no longer counts as new. Call this when its webhook is set, or when something
+   * is saved for it.
    */
   end(uid: string) {
     this.#uids.delete(uid);

@@ -71,8 +71,8 @@ export async function dropOwedIfAny(
 }
 
 /**
- * Ends the debt for a number that was given back. The Secret is deleted first: only the record says that the Secret
- * exists, so the other order could leave the Secret behind for ever.
+ * Ends the debt for a number that was given back. The Secret with the kept webhook is deleted first: only the record
+ * says that the Secret exists, so the other order could leave the Secret behind for ever.
  */
 export async function dropOwed(
   { records, previous }: Pick<OwedDeps, "records" | "previous">,

@@ -28,8 +28,8 @@ export interface PreviousWebhooks {
   /** Deletes the saved webhook of this SmsNumber. It is no error if there is none. */
   remove(uid: string, signal: AbortSignal): Promise<void>;
   /**
-   * Call this when a number is let go without being given back. Copies the saved webhook from the SmsNumber to the
-   * number, for the next holder in the same account, and returns it. The SmsNumber's copy stays until `remove`, so
+   * Copies the saved webhook from the SmsNumber to the number, for the next holder in the same account, and returns
+   * it. Call this when a number is let go without being given back. The SmsNumber's copy stays until `remove`, so
    * that this call can be repeated.
    */
   keep(uid: string, number: NumberRef, signal: AbortSignal): Promise<Webhook | undefined>;
@@ -192,8 +192,8 @@ function formerOf({ takeOverFrom }: PreviousWebhooksOptions, key: string) {
 
 /**
  * Treats a 403 from the API server as "there is no Secret": this operator may lack access to the Secrets of another
- * namespace. A number is then cleared one day instead of restored, which is better than a deletion that never
- * finishes.
+ * namespace. The number's deletion then clears the webhook instead of restoring it, which is better than a deletion
+ * that never finishes.
  */
 export async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefined> {
   try {
