@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Each test has a new operator, because the pause that a 429 puts on an account outlasts the fault. */
+/** Starts a new operator for each test, because the pause that a 429 puts on an account outlasts the fault. */
 const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -52,7 +52,7 @@ describe("a deletion ends after DELETE_TIMEOUT while Twilio fails", () => {
 
   for (const deletionPolicy of ["Restore", "Clear"] as const)
     for (const [name, fault] of Object.entries(troubles))
-      test(`and the number is let go with an event, a log line and a metric, with ${deletionPolicy}, when Twilio answers ${name}`, async () => {
+      test(`the number is let go with an event, a log line and a metric, with ${deletionPolicy}, when Twilio answers ${name}`, async () => {
         await world.wired({ deletionPolicy });
         lines.splice(0);
         world.simulator.control.faults(fault);

@@ -98,7 +98,7 @@ describe("deleting a whole namespace", () => {
     await isAsBeforeUs();
   });
 
-  test("is logged with all details and counted when Twilio refuses the token, because its events are deleted too", async () => {
+  test("logs all details of a number that is let go because Twilio refuses the token, since the number's events are deleted too", async () => {
     await wiredIn(first);
     world.simulator.control.faults({ kind: "status", status: 401 });
     await namespaceDeleted(first);

@@ -114,7 +114,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("Retain has left the webhook, and deleting the number again with Restore puts back the former one", async () => {
+  test("Retain has left the webhook, and deleting the number again with Restore puts back the former webhook", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always", deletionPolicy: "Retain" });
     world.simulator.control.clearRequests();
@@ -167,7 +167,7 @@ describe("after the deletion of an SmsNumber", () => {
       await comesBack(before);
     });
 
-  test("a number that was set to Observe just before is unchanged at Twilio", async () => {
+  test("a number that was set to Observe just before its deletion is unchanged at Twilio", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always" });
     await world.stopOperators();
@@ -181,7 +181,7 @@ describe("after the deletion of an SmsNumber", () => {
     await comesBack(FOREIGN);
   });
 
-  test("no warning is left about an observed number that was pointed elsewhere meanwhile", async () => {
+  test("no warning is reported about an observed number that was pointed elsewhere meanwhile", async () => {
     change(NOTHING);
     await world.wired();
     await world.number({ managementPolicy: "Observe" });
@@ -303,10 +303,10 @@ describe("deleting an SmsNumber that was never wired changes nothing at Twilio",
   });
 
   const numbers: Record<string, [digits: string, reason: string]> = {
-    "when it has an application": ["14252306551", "ApplicationOverrides"],
-    "when it cannot receive texts": ["14252306552", "NumberNotSmsCapable"],
-    "when its Messaging Service drops texts": ["14252306553", "MessagingServiceDropsInbound"],
-    "when it belongs to another account": ["12065550100", "NumberNotInAccount"],
+    "when the number has an application": ["14252306551", "ApplicationOverrides"],
+    "when the number cannot receive texts": ["14252306552", "NumberNotSmsCapable"],
+    "when the number's Messaging Service drops texts": ["14252306553", "MessagingServiceDropsInbound"],
+    "when the number belongs to another account": ["12065550100", "NumberNotInAccount"],
   };
   for (const [name, [digits, reason]] of Object.entries(numbers))
     test(name, async () => {
@@ -319,9 +319,9 @@ describe("deleting an SmsNumber that was never wired changes nothing at Twilio",
     });
 
   for (const [name, act, reason] of [
-    ["when its token is wrong", () => world.secret({ authToken: "wrong" }), "TwilioUnauthorized"],
-    ["when its Secret is gone", () => world.client.delete(secrets, at("twilio")), "SecretNotFound"],
-    ["when its stream is gone", () => world.client.delete(workStreams, at("support")), "WorkStreamNotFound"],
+    ["when the token is wrong", () => world.secret({ authToken: "wrong" }), "TwilioUnauthorized"],
+    ["when the Secret is gone", () => world.client.delete(secrets, at("twilio")), "SecretNotFound"],
+    ["when the stream is gone", () => world.client.delete(workStreams, at("support")), "WorkStreamNotFound"],
   ] as const)
     test(name, async () => {
       await act();
@@ -469,7 +469,7 @@ describe("a deletion when objects are missing or Twilio fails", () => {
     expect(lines).toMatchObject([{ level: "warn", number: NUMBER, formerHost: "a Twilio application" }]);
   });
 
-  test("lets the number go with a warning without records and Secret, and the next SmsNumber gives it back", async () => {
+  test("lets the number go with a warning when the records and the Secret are missing, and the next SmsNumber gives it back", async () => {
     await world.wired();
     await world.stopOperators();
     await world.loseRecords();
@@ -575,7 +575,7 @@ describe("when the Secret was replaced by one of another account", () => {
     expect(letGoLines()).toEqual([]);
   });
 
-  test("a deletion after a restart and after its stream's deletion gives the number back as well", async () => {
+  test("a deletion after a restart and after the deletion of the stream gives the number back as well", async () => {
     await ofAnotherAccount();
     await world.stopOperators();
     await world.client.delete(workStreams, at("support"));
@@ -585,7 +585,7 @@ describe("when the Secret was replaced by one of another account", () => {
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("a deletion lets the number go if its own account refuses, and the next SmsNumber gives it back", async () => {
+  test("a deletion lets the number go if its own account refuses the token, and the next SmsNumber gives it back", async () => {
     await ofAnotherAccount();
     world.simulator.control.faults({ kind: "status", status: 401, accountSid: ACCOUNT });
     await leftBehind();

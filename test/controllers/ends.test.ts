@@ -8,8 +8,8 @@ import { SkippingClock } from "../support/skipping-clock.ts";
 import { ACCOUNT, DEMO_URL, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Former tokens, routes and URLs stay valid for a while after they were replaced, and then end without a user. The
-// clock skips these hours while operator and receiver go on running.
+// Former tokens, routes and URLs stay valid for a while after they were replaced. Then they end without any action of a
+// user. The clock skips these hours while operator and receiver go on running.
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 let world: World;
@@ -197,7 +197,7 @@ test("a claim ends when a user removed the finalizer, and the saved webhook is k
   expect(next.records.allOwed()).toEqual([]);
 });
 
-test("a former PUBLIC_URL stops verifying an hour after the last number has left it", async () => {
+test("texts to a former PUBLIC_URL are refused an hour after the last number has left that URL", async () => {
   world.startOperator();
   await world.wired();
   const { former, url } = await world.changePublicUrl();
@@ -230,7 +230,7 @@ test("a former PUBLIC_URL stops verifying an hour after the last number has left
   expect((await world.text()).outcome).toBe("delivered");
 });
 
-test("a former PUBLIC_URL goes on verifying while an observed number points at it", async () => {
+test("texts to a former PUBLIC_URL are accepted while an observed number points at that URL", async () => {
   world.startOperator();
   await world.wired();
   await world.number({ managementPolicy: "Observe" });

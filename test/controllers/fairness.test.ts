@@ -65,7 +65,7 @@ async function changes(description: string): Promise<number[]> {
 }
 
 let next = CHANGES;
-/** Expects that tenant B is served in everything that a tenant does: changes, a new number and a deletion. */
+/** Expects that an operator serves tenant B in time: changes of its numbers, a new number and a deletion. */
 async function bIsServed(meanwhile: string) {
   // The limit is a second, or more on a machine that is so slow that tenant B needs longer even when tenant A does
   // nothing.
@@ -88,8 +88,8 @@ const troubles: Record<string, () => void> = {
 };
 const allOfA = () => applyFleet(world, { account: 1, namespace: a, to: SIZE });
 /**
- * Ends the fault and deletes all objects of tenant A. A new operator does this, because it has no pauses and no
- * backoff left.
+ * Ends the fault and deletes the numbers of tenant A. A new operator is started for the deletions, because the old one
+ * would first wait until its pauses and its backoff are over.
  */
 const over = async (fleet: Fleet) => {
   twilio.holds = () => false;

@@ -17,7 +17,7 @@ afterEach(async () => {
   await world.stop();
   await twilio.close();
 });
-/** Connects the operator to Twilio through a proxy that can hold requests. */
+/** Starts an operator that reaches Twilio through a proxy that can hold requests. */
 const operator = (resyncIntervalMs = 300_000) =>
   world.startOperator({ twilioBaseUrl: twilio.url, resyncIntervalMs });
 
@@ -30,8 +30,8 @@ const force = (name = "line") =>
     { metadata: { annotations: ANNOTATION } },
   );
 /**
- * Waits at most 4 s. That is a tenth of the time of a hanging call and an eighth of the pause of an account, and
- * enough for a busy machine.
+ * Waits until the SmsNumber is gone, but at most 4 s. That is a tenth of the time of a hanging call and an eighth of
+ * the pause of an account, and enough for a busy machine.
  */
 const goneAtOnce = (name = "line") =>
   eventually(

@@ -20,7 +20,7 @@ afterEach(() => world.stop());
 
 const calls = (name: string) =>
   world.simulator.control.requests().filter(({ operation }) => operation === name).length;
-/** Waits for three more calls. The operator has then finished with the first of them. */
+/** Waits for three more calls of this operation. The operator has then processed the answer to the first of them. */
 const more = async (name: string) => {
   const seen = calls(name);
   await eventually(`three more of ${name}`, () => (calls(name) >= seen + 3 ? true : undefined));

@@ -9,8 +9,8 @@ import { eventually } from "../support/eventually.ts";
 import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
-// A call to Twilio begins only when the rest of the Lease is longer than the time-out of the call. So this Lease is
-// longer than that time-out, by several renewals.
+// A call to Twilio begins only when more time is left of the Lease than the call's time-out. So this Lease is longer
+// than that time-out, by several renewals.
 const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
 
 let world: World;
@@ -30,7 +30,7 @@ const applied = async () => {
 };
 
 describe("two replicas of one release", () => {
-  test("take turns: one works, and the other continues when it stops", async () => {
+  test("take turns: one works, and the other continues when the first stops", async () => {
     await begin({ elect });
     world.startOperator();
     world.startOperator();
@@ -162,7 +162,7 @@ describe("two replicas of one release", () => {
     await proxy.close();
   }, 90_000);
 
-  test("stay correct when a leader is frozen in the middle of its work and wakes up late", async () => {
+  test("send no late update to Twilio when a leader is frozen in the middle of its work and wakes up after its term", async () => {
     // The times of the Lease are those in production.
     await begin({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
     const proxy = await cuttingProxy(kubeconfigPath());

@@ -8,8 +8,8 @@ import { World } from "../support/world.ts";
 // the other tenant.
 
 /**
- * The longest time for which the thread may be blocked. The limit is generous because the machine may be busy; before
- * rules were judged in a thread of their own it was 16 s and more.
+ * The longest time for which the thread may be blocked. The limit is generous because the machine may be busy. Before
+ * routing rules were judged in a thread of their own, this thread was blocked for 16 s and more.
  */
 const BLOCKED_MS = 3000;
 

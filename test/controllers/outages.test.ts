@@ -76,7 +76,7 @@ describe("when Twilio fails while objects are applied", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("a server that replaces Twilio needs no short codes and no Conversations", async () => {
+  test("a server that replaces Twilio need not offer the lists of short codes and Conversations addresses", async () => {
     await afresh();
     const missing = { kind: "status", status: 404, body: "html" } as const;
     world.simulator.control.faults([
@@ -139,7 +139,7 @@ describe("when Twilio fails while objects are applied", () => {
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl());
   });
 
-  test("a list that Twilio never answers is reported, and delays no other account", async () => {
+  test("a request for a list that Twilio never answers is reported, and delays no other account", async () => {
     await afresh();
     world.simulator.control.faults({
       kind: "slow",
@@ -197,7 +197,7 @@ describe("when Twilio fails while objects are applied", () => {
   });
 });
 
-describe("when Twilio fails from the start", () => {
+describe("when Twilio fails from the operator's start on", () => {
   afterEach(() => world.stop());
 
   for (const [name, fault, reason] of [

@@ -14,7 +14,7 @@ const crm = "https://crm.example.com/sms";
 const startRelease = (...args: string[]) => world.startRelease(...args);
 const release = (...args: string[]) => world.release(...args);
 
-/** Wires the number, whose webhook belonged to somebody else before. */
+/** Applies an SmsNumber, and waits until the operator has taken over its webhook, which belonged to somebody else. */
 async function wired(previous = crm) {
   world.atTwilio().smsUrl = previous;
   await world.secret();
@@ -46,7 +46,7 @@ async function isLetGo() {
 }
 
 describe("smschannel release without a running operator", () => {
-  test("restores webhooks, removes all finalizers and Secrets, so that objects can be deleted without an operator", async () => {
+  test("restores webhooks, and removes all finalizers and Secrets so that objects can be deleted without an operator", async () => {
     world = await World.start();
     await wired();
     await world.apply(operatingHours, {
@@ -99,7 +99,7 @@ describe("smschannel release without a running operator", () => {
     await world.event("WebhookLeft", "line");
   });
 
-  test("with --retain leaves the webhooks, and keeps the former ones for an operator that is installed again", async () => {
+  test("with --retain leaves the webhooks at Twilio, and keeps the saved former webhooks for a later installation", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -116,7 +116,7 @@ describe("smschannel release without a running operator", () => {
     expect(world.atTwilio().smsUrl).toBe(crm);
   });
 
-  test("with --restore overrides deletionPolicy Retain, and otherwise follows it", async () => {
+  test("follows deletionPolicy Retain, and overrides it with --restore", async () => {
     world = await World.start();
     await wired();
     await world.number({ takeover: "Always", deletionPolicy: "Retain" });
@@ -127,7 +127,7 @@ describe("smschannel release without a running operator", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.stopOperators();
     expect((await release("--restore")).code).toBe(0);
-    // The first run kept the number's former webhook in the Secret of the number.
+    // The first run kept the number's former webhook in a Secret, and the second run restored it from there.
     expect(world.atTwilio().smsUrl).toBe(crm);
     expect(await ownSecrets()).toEqual([]);
   });
@@ -158,7 +158,8 @@ describe("smschannel release without a running operator", () => {
     expect(output).toContain("the number's texts went to crm.example.com");
     expect(output).toContain("kept: 1 saved webhooks");
     await isLetGo();
-    // This Secret is all that is left in the cluster, and it is enough for an operator that is installed again.
+    // Only the Secret with the number's former webhook is left in the cluster. It is all that an operator needs to
+    // restore the webhook after a new installation.
     const { sid } = world.atTwilio();
     expect(await ownSecrets()).toEqual([expect.stringContaining(`-previous-${sid.toLowerCase()}`)]);
     world.simulator.control.clearFaults();

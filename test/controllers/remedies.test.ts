@@ -9,8 +9,8 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT, NUMBER } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// When a user repairs a setting at Twilio because of which a number is not Ready, the next resync notices that. It is
-// noticed at once when the object is changed in any way.
+// A setting at Twilio can keep a number from being Ready. When a user repairs the setting, the operator notices that at
+// the next resync, or at once if the user also changes the object in any way.
 const DROPPING = "14252306553";
 const RESYNC_MS = 300_000;
 /** Long enough for a resync with its random delay, and for another extra reading of an account. */
@@ -87,7 +87,7 @@ const applied = async ({ number, spec, before }: RemedyRow) => {
   return name;
 };
 
-describe("the next resync notices that", () => {
+describe("the next resync notices a repair at Twilio when", () => {
   beforeAll(async () => {
     await begin();
     world.startOperator();
@@ -112,7 +112,7 @@ describe("changing the object makes the operator notice a repair at Twilio at on
   beforeEach(() => clock.skip(BETWEEN_READINGS_MS));
 
   for (const [title, row] of Object.entries(rows))
-    test(`by an annotation, when ${title}`, async () => {
+    test(`a new annotation is enough, when ${title}`, async () => {
       const name = await applied(row);
       clock.skip(BETWEEN_READINGS_MS);
       row.mend();
@@ -138,7 +138,7 @@ describe("changing the object makes the operator notice a repair at Twilio at on
     return { name, spec, service };
   };
 
-  test("by a change of its spec, or by creating it again", async () => {
+  test("a change of the spec is enough, and so is creating the object again", async () => {
     const { name, spec: again, service } = await working("14252306581");
     // A setting that breaks a number is noticed as well: a working number is checked a moment after its object was
     // changed.
@@ -169,7 +169,7 @@ describe("changing the object makes the operator notice a repair at Twilio at on
     await world.numberIs(name, { Ready: "True" });
   });
 
-  test("and many changes cause only a few readings of the account", async () => {
+  test("many changes cause only a few readings of the account", async () => {
     const { name, spec } = await working("14252306582");
     clock.skip(BETWEEN_READINGS_MS);
     world.simulator.control.clearRequests();
@@ -180,7 +180,7 @@ describe("changing the object makes the operator notice a repair at Twilio at on
     expect(calls("ListService")).toBeLessThanOrEqual(3);
   });
 
-  test("and a stream whose account is active again becomes Ready", async () => {
+  test("a stream whose account is active again becomes Ready", async () => {
     const account = state().accounts.get(ACCOUNT)!;
     account.status = "suspended";
     // A change of the Secret makes the operator check the credentials again.
@@ -222,7 +222,7 @@ describe("when a working number joins a Messaging Service that drops its texts",
       clock.skip(ms);
       await eventually("the operator polls the database", () => {
         if (polls > before) return true;
-        // The poll before may not have ended yet, and the next one is only scheduled when it ends.
+        // The previous poll may not have ended yet, and the next one is only scheduled when it ends.
         clock.skip(10_000);
         return undefined;
       });

@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Runs the real program until the given moment, and kills it before that request has any effect. */
+/** Runs the real program and kills it at the moment `at`. A request to the API server that `at` selects has no effect. */
 async function killed(at: Moment | Hang, act: () => Promise<unknown>, ready = false) {
   for (const { metadata } of (await world.client.list(leases, { namespace: world.operatorNamespace })).items)
     await world.client.delete(leases, { namespace: world.operatorNamespace, name: metadata.name });
@@ -89,7 +89,7 @@ afterEach(async () => {
   Object.assign(world.atTwilio(), DEMO_WEBHOOK);
 });
 
-describe("a controller that is killed while it wires a number completes that after a restart", () => {
+describe("a controller that is killed while it wires a number completes the work after a restart", () => {
   for (const [name, at] of [
     ["killed before it adds the finalizer", finalizer],
     ["killed after it adds the finalizer and before it records the claim", once(finalizer, claim)],
@@ -128,7 +128,7 @@ describe("a controller that is killed while it wires a number completes that aft
     });
 });
 
-describe("a controller that is killed while it gives a number back completes that after a restart", () => {
+describe("a controller that is killed while it gives a number back completes the work after a restart", () => {
   const restored = () => world.atTwilio().smsUrl === DEMO_URL;
   for (const [name, at] of [
     ["killed before the webhook is restored", { fault: { when: "before" }, when: fetched }],
@@ -202,7 +202,7 @@ test("a restart with another FALLBACK_PUBLIC_URL sets the new fallback URL and c
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
 });
 
-test("while one kind cannot be listed after a restart, no status changes because of missing objects", async () => {
+test("while WorkStreams cannot be listed after a restart, a number's status does not report its WorkStream as missing", async () => {
   await applied();
   world.startOperator();
   const before = await world.numberIs("line", { Ready: "True" });

@@ -65,8 +65,8 @@ const allIsWell = (operator: ReturnType<typeof startOperator>) =>
     60_000,
   );
 
-describe("permission to read Secrets", () => {
-  test("that is missing in one namespace is reported there, and the operator recovers when it is granted", async () => {
+describe("the operator's permission to read Secrets", () => {
+  test("if the permission is missing in one namespace, that is reported there, and granting it is enough", async () => {
     const [open, closed] = world.namespaces as [string, string];
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(open);
@@ -93,7 +93,7 @@ describe("permission to read Secrets", () => {
     await allIsWell(operator);
   });
 
-  test("that is revoked while the operator runs stops no text, and is reported with the next change of the Secret", async () => {
+  test("if the permission is revoked while the operator runs, texts still arrive, and the next change of the Secret reports that", async () => {
     const { namespace } = world;
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(world.namespaces[1]!);

@@ -30,7 +30,7 @@ async function atTwilio(step: "Secondary" | "Promote"): Promise<string> {
   return answer.secondary_auth_token ?? token;
 }
 
-/** Waits until the receiver knows this token, or until it has forgotten it. */
+/** Waits until the receiver knows this token or, if `known` is false, until the receiver has forgotten it. */
 async function verifiesWith(key: string, known = true, namespace = world.namespace) {
   const { fingerprint } = await signatureKey(key);
   await eventually(`the receiver ${known ? "knows" : "forgot"} a token`, () => {
@@ -219,7 +219,7 @@ describe("the receivers get a new token", () => {
     expect(refused([...(await traffic.stop()), ...last])).toEqual([]);
   });
 
-  test("first of all when a killed controller is back, even if calls for other streams hang", async () => {
+  test("before all else when a killed controller is started again, even if calls for other streams hang", async () => {
     const { child, lines } = world.startProcess();
     await world.numberIs("line", { Ready: "True" });
     // Other streams that the controller also has to reconcile, and whose calls to Twilio will hang.
@@ -271,7 +271,7 @@ describe("knowing the account SID of another tenant", () => {
   beforeAll(start(2));
   afterAll(() => world.stop());
 
-  test("together with a wrong token gives a namespace no number and no text", async () => {
+  test("gives a namespace with a wrong token no number and no text", async () => {
     const [, thief] = world.namespaces as [string, string];
     await world.secret({ authToken: WRONG }, { namespace: thief });
     await world.stream({}, { namespace: thief });

@@ -8,8 +8,8 @@ import { COMPLIANCE_REPLIES } from "../support/world/manifests.ts";
 import { ACCOUNT } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
-// Each row has a stream and a number of its own, and all rows use one account. A row says what is configured at
-// Twilio, what is applied and what the result is.
+// Each row of the table is a test of one number with a stream of its own. All rows use one account. A row says what is
+// configured at Twilio, what is applied and what the result is.
 let world: World;
 beforeAll(async () => {
   world = await World.start();
@@ -45,7 +45,7 @@ const rows: Record<string, WiringRow> = {
     want: { InboundUrlReady: "ApplicationOverrides", Stalled: "True" },
     wired: false,
   },
-  "a number without SMS is reported": {
+  "a number that cannot receive SMS is reported": {
     number: "14252306552",
     want: { NumberFound: "NumberNotSmsCapable", Ready: "False" },
     wired: false,
