@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Runs the real program and kills it at the moment `at`. A request to the API server that `at` selects has no effect. */
+/** Runs the real program and kills it at the moment `at`. A request to Kubernetes that `at` selects has no effect. */
 async function killed(at: Moment | Hang, act: () => Promise<unknown>, ready = false) {
   for (const { metadata } of (await world.client.list(leases, { namespace: world.operatorNamespace })).items)
     await world.client.delete(leases, { namespace: world.operatorNamespace, name: metadata.name });

@@ -80,8 +80,8 @@ describe("an upgrade from a chart that lacks some keys", () => {
   });
 });
 
-describe("the chart looks objects up in the cluster", () => {
-  test("and refuses a watched namespace that does not exist, by its name", async () => {
+describe("a chart that looks objects up in the cluster", () => {
+  test("refuses to install with a watched namespace that does not exist, and names it", async () => {
     const [namespace, team] = [await newNamespace("sms"), await newNamespace("team")];
     const watchNamespaces = [team, "not-there"];
     const install = ["install", "sms", CHART, "--dry-run=server"];
@@ -95,7 +95,7 @@ describe("the chart looks objects up in the cluster", () => {
     expect(await helmIn(namespace, install, { watchNamespaces, rbac })).toMatchObject({ code: 0 });
   });
 
-  test("and replaces pods when the certificates of a ConfigMap or Secret have changed", async () => {
+  test("replaces pods when the certificates in a ConfigMap or Secret have changed", async () => {
     const namespace = await newNamespace("sms");
     const checksum = async (trustedCertificates: object) =>
       (await rendered(namespace, { trustedCertificates })).one("Deployment", "-receiver").spec.template
@@ -153,7 +153,7 @@ describe("the evaluation database", () => {
     );
   });
 
-  test("of an older chart can be upgraded: fields that Kubernetes does not let change stay as they are", async () => {
+  test("of an older chart can be upgraded, and the fields that Kubernetes does not allow to change stay as they are", async () => {
     const namespace = await newNamespace("sms");
     const { metadata, spec } = (await rendered(namespace, on)).one("StatefulSet");
     expect(spec.podManagementPolicy).toBe("Parallel");

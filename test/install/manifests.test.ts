@@ -48,7 +48,7 @@ describe("the chart", () => {
     expect([code, stderr]).toEqual([0, ""]);
   });
 
-  test("is reported when a pod violates the restricted Pod Security Standard", async () => {
+  test("makes the API server warn when its values let a pod violate the restricted Pod Security Standard", async () => {
     const namespace = await restrictedNamespace();
     const rendered = await render({ podSecurityContext: { runAsNonRoot: false } }, { namespace });
     expect((await applied(rendered.all)).stderr).toContain("would violate PodSecurity");

@@ -79,7 +79,7 @@ describe("the controller does its whole job with the chart's rights", () => {
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
-  test("and its rights in all namespaces depend on the mode", async () => {
+  test("the controller has rights in all namespaces only in the modes that need them", async () => {
     const [namespace, other] = [await newNamespace("operator"), await newNamespace("team")];
     const may = async (values: object) => {
       const rendered = await grant(namespace, values);
@@ -221,7 +221,7 @@ describe("the receiver", () => {
       "all Secrets": ["get", "secrets", "-n", namespace],
       "the controller's Secret": ["get", "secret", "test-controller-0", "-n", namespace],
       "Secrets elsewhere": ["get", "secrets", "-A"],
-      "changing its own": ["delete", "secret", "test-receiver-0", "-n", namespace],
+      "deleting its own Secret": ["delete", "secret", "test-receiver-0", "-n", namespace],
       "the numbers": ["get", "smsnumbers", "-A"],
       "the pods": ["get", "pods", "-n", namespace],
     };

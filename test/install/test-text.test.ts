@@ -65,7 +65,7 @@ test("test-text can send its text to another URL, with the signature for the pub
   });
 });
 
-test("test-text uses the port of that other URL, whatever port the public URL has", async () => {
+test("test-text uses the port of RECEIVER_URL, whatever port the public URL has", async () => {
   const other = await world.startReceiver();
   const { output } = await run({
     PUBLIC_URL: "https://sms.example.com:8443",

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
 
-/** Creates an empty database for one test. Returns the URL of its owner. */
+/** Creates an empty database for one test. Returns the URL with which its owner connects. */
 export async function newDatabase(): Promise<string> {
   const url = new URL(inject("postgresUrl"));
   const name = `test_${inject("runId")}_${randomBytes(5).toString("hex")}`;

@@ -21,8 +21,8 @@ const sidOf = (account: number) => `AC${String(account).padStart(32, "0")}`;
 const tokenOf = (account: number) => `fleet-auth-token-${account}`;
 
 /**
- * A seed with one account for each size (at most 9), each with as many numbers as its size says. Their SmsNumbers are named `line-0` and so
- * on.
+ * A seed with one account for each of the sizes, of which there may be 9. Each account has as many numbers as its size says. `applyFleet`
+ * names their SmsNumbers `line-0` and so on.
  */
 export function fleetSeed(...sizes: number[]): SimulatorSeed {
   return {

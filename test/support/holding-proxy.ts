@@ -8,8 +8,8 @@ export interface HeldRequest {
 }
 
 /**
- * A proxy between the operator and the simulated Twilio. It never answers the requests that `holds` selects. It knows a request while the
- * caller still waits for the answer; the simulator's log has a request only afterwards.
+ * A proxy between the operator and the simulated Twilio. It never answers the requests that `holds` selects. A request is in `held` while
+ * the operator still waits for the answer; the simulator's log has a request only after its answer.
  */
 export class HoldingProxy {
   /** The requests that wait for an answer. */

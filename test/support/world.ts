@@ -59,8 +59,8 @@ export interface WorldOptions {
   /** The clock of operators and receivers. */
   clock?: Clock;
   /**
-   * The clock of the receivers, if it is not the operators' clock. As between two processes, self-checks are signed with the real time, and
-   * a receiver refuses a self-check of another hour.
+   * The clock of the receivers. Default: the operators' clock. Operators sign self-checks with the real time, and a receiver refuses a
+   * self-check of another hour. So a test whose operators' clock skips hours gives the receivers the real time if it needs self-checks.
    */
   receiverClock?: Clock;
   /** Returns the URL by which receivers reach the database, such as the URL of a proxy. */
@@ -374,7 +374,7 @@ export class World {
 
   /**
    * Deletes everything that operators have stored and reported so far. It is for tests that share a World, and may be called only while no
-   * operator runs. The next operator then begins like the first, and an event that a test finds later was written later.
+   * operator runs. Afterwards an operator starts without records, and every event that a test finds is new.
    */
   async forgetEverything() {
     const kept = { namespace: this.operatorNamespace };

@@ -80,7 +80,7 @@ test("a cluster that the user gives is used as it is and never stopped", async (
   await expect(given.restartApiServer()).rejects.toThrow(/never stopped/);
 });
 
-/** The child processes. Linux lists them per thread, and the main thread started them. */
+/** The ids of the child processes of process `pid`. Linux lists them per thread, and the main thread started them. */
 async function childrenOf(pid: number): Promise<number[]> {
   const list = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
   return list.trim().split(" ").map(Number);

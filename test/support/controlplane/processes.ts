@@ -25,9 +25,9 @@ export interface Cluster {
 }
 
 export interface RestoreOptions {
-  /** Whether the API server keeps running while its store is exchanged, against the advice of Kubernetes. Default: it is started again. */
+  /** If true, the API server keeps running while its store is exchanged, against the advice of Kubernetes. Default: it is started again. */
   readonly underApiServer?: boolean;
-  /** Called while neither the store nor, unless `underApiServer` is set, the API server runs. */
+  /** Called while the store is stopped. The API server is then stopped as well, unless `underApiServer` is set. */
   readonly meanwhile?: () => Promise<void>;
 }
 
@@ -41,7 +41,7 @@ const CONTROLLERS = [
 ];
 const READY_WITHIN_MS = 90_000;
 
-/** Starts etcd, kube-apiserver and kube-controller-manager with their state under `dir`. Resolves when they serve. */
+/** Starts etcd, kube-apiserver and kube-controller-manager with their state under `dir`. Resolves when the API server is ready. */
 export async function startProcesses(options: {
   programs: Programs;
   dir: string;

@@ -26,15 +26,15 @@ export interface GoProgram {
   readonly package?: string;
   /** Go build tags. */
   readonly tags?: readonly string[];
-  /** Other names for the same file, for a program that acts by the name with which it is started. */
+  /** Other names for the same file, for a program that does something else under each name. */
   readonly links?: readonly string[];
   /** Folders of other modules that are copied next to the program. */
   readonly folders?: readonly { readonly module: string; readonly path: string }[];
 }
 
 /**
- * The folder with the program. The first call builds it; later calls return at once. The folder's name contains a hash of the module. The
- * folder appears only when it is complete, and two runs may build at the same time.
+ * Returns the folder with the program. The first call builds the program; later calls return at once. The folder's name contains a hash of
+ * the module. The folder appears only when it is complete, so two runs may build the program at the same time.
  */
 export async function builtProgram(program: GoProgram, progress: BuildProgress): Promise<string> {
   const folder = join(cacheFolder(), `${program.name}-${await hashOf(program)}`);
@@ -89,7 +89,7 @@ async function build(program: GoProgram, folder: string, progress: BuildProgress
     await go(module, ["mod", "download", "-x"], (_, count) =>
       progress.say(`looking for the modules: ${count} requests`),
     );
-    // `go build -v` prints each package that it compiles. The packages that are not in Go's cache are therefore the whole work.
+    // `go build -v` prints each package that it compiles, which is each package that is not in Go's cache. They are counted here.
     let total = 0;
     const stale = ["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"];
     await go(module, [...stale, ...settings(program), main], (line) => {
