@@ -7,24 +7,24 @@ import { recordedLog } from "../support/recorded-log.ts";
 import { World } from "../support/world.ts";
 
 const troubles: Record<string, SimulatedFault> = {
-  "every request with 429": { kind: "status", status: 429 },
-  "with 429 and a Retry-After of half a minute": { kind: "status", status: 429, retryAfterSeconds: 30 },
-  "no request at all": { kind: "slow", ms: 600_000, when: "before" },
-  "all requests except the update": {
+  "Twilio answers every request with 429": { kind: "status", status: 429 },
+  "Twilio answers with 429 and Retry-After 30 s": { kind: "status", status: 429, retryAfterSeconds: 30 },
+  "Twilio answers no request at all": { kind: "slow", ms: 600_000, when: "before" },
+  "Twilio answers all requests except the update": {
     kind: "slow",
     ms: 600_000,
     when: "before",
     operation: "UpdateIncomingPhoneNumber",
   },
-  "all requests except an update that it has made": {
+  "Twilio answers all requests except an update that it has made": {
     kind: "slow",
     ms: 600_000,
     when: "after",
     operation: "UpdateIncomingPhoneNumber",
   },
-  "with 503": { kind: "status", status: 503 },
-  "by resetting connections": { kind: "reset", when: "before" },
-  "with half an answer": { kind: "cut" },
+  "Twilio answers with 503": { kind: "status", status: 503 },
+  "Twilio resets connections": { kind: "reset", when: "before" },
+  "Twilio sends half an answer": { kind: "cut" },
 };
 const { log, lines, linesOf } = recordedLog("warn");
 let world: World;
@@ -52,7 +52,7 @@ describe("a deletion ends after DELETE_TIMEOUT while Twilio fails", () => {
 
   for (const deletionPolicy of ["Restore", "Clear"] as const)
     for (const [name, fault] of Object.entries(troubles))
-      test(`the number is let go with an event, a log line and a metric, with ${deletionPolicy}, when Twilio answers ${name}`, async () => {
+      test(`the number is let go with an event, a log line and a metric, with ${deletionPolicy}, when ${name}`, async () => {
         await world.wired({ deletionPolicy });
         lines.splice(0);
         world.simulator.control.faults(fault);
@@ -75,7 +75,7 @@ describe("with Retain a deletion changes nothing at Twilio and does not wait for
   beforeEach(() => afresh());
 
   for (const [name, fault] of Object.entries(troubles))
-    test(`when Twilio answers ${name}`, async () => {
+    test(`when ${name}`, async () => {
       await world.wired({ deletionPolicy: "Retain" });
       world.simulator.control.faults(fault);
       world.simulator.control.clearRequests();

@@ -414,19 +414,19 @@ describe("a deletion when objects are missing or Twilio fails", () => {
   });
 
   for (const [name, fault] of [
-    ["429", { kind: "status", status: 429 }],
-    ["500", { kind: "status", status: 500 }],
-    ["with a reset", { kind: "reset", when: "before" }],
+    ["Twilio answers 429", { kind: "status", status: 429 }],
+    ["Twilio answers 500", { kind: "status", status: 500 }],
+    ["Twilio resets the connection", { kind: "reset", when: "before" }],
     // Answers in HTML come from a proxy and not from Twilio, so they do not end the deletion.
     ...[401, 403, 404, 407, 425, 451].map((status): [string, SimulatedFault] => [
-      `HTML with status ${status}`,
+      `Twilio answers HTML with status ${status}`,
       { kind: "status", status, body: "html" },
     ]),
-    ["every request with a login page", { kind: "garbage" }],
-    ["with the data of another number", { kind: "otherNumber" }],
-    ["an update without making it", { kind: "unchanged", method: "POST" }],
+    ["Twilio answers every request with a login page", { kind: "garbage" }],
+    ["Twilio answers with the data of another number", { kind: "otherNumber" }],
+    ["Twilio accepts an update without making it", { kind: "unchanged", method: "POST" }],
   ] as [string, SimulatedFault][])
-    test(`waits and reports that while Twilio answers ${name}, and then restores the webhook`, async () => {
+    test(`waits and reports the wait while ${name}, and then restores the webhook`, async () => {
       await world.wired();
       const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);
       world.simulator.control.faults(fault);

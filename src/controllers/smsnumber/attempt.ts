@@ -28,7 +28,7 @@ export interface NumberAttempt {
    * account.
    */
   refusal: Refusal | undefined;
-  /** Set when the account could not be read freshly enough: read it again after this many milliseconds. */
+  /** After how many milliseconds to read the account again; set when the last reading is older than it should be. */
   againInMs: number | undefined;
 }
 

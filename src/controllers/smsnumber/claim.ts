@@ -22,8 +22,8 @@ import { oweNumber } from "./previous/owed.ts";
  */
 const UNDECIDED_MS = 10_000;
 /**
- * Nothing wakes the waiting SmsNumber when the other SmsNumber's account has been read, so it decides again every
- * half second. Deciding again makes no request.
+ * How soon a waiting SmsNumber decides again. Nothing wakes it when the account of the older SmsNumber has
+ * been read. Deciding again makes no request.
  */
 const ASK_AGAIN_MS = 500;
 

@@ -58,8 +58,8 @@ export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) 
 }
 
 /**
- * A deletion waits for the records as long as it waits for Twilio, and at least two seconds. Even a forced deletion
- * waits, because after a start the records are loaded within a moment.
+ * The shortest time for which a deletion waits for the records; it waits longer if it may still wait for Twilio. Even
+ * a forced deletion waits, because after a start the records are loaded within a moment.
  */
 const RECORDS_WAIT_MS = 2000;
 
