@@ -98,7 +98,7 @@ describe("deleting a whole namespace", () => {
     await isAsBeforeUs();
   });
 
-  test("logs all details of a number that is let go because Twilio refuses the token, since the number's events are deleted too", async () => {
+  test("counts and fully logs a number that is let go because Twilio refuses the token, since its events are deleted too", async () => {
     await wiredIn(first);
     world.simulator.control.faults({ kind: "status", status: 401 });
     await namespaceDeleted(first);

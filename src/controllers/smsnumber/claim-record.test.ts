@@ -76,7 +76,7 @@ describe("claimSet says how an update at Twilio changes the record of a claim", 
     );
 });
 
-test("when the webhook turns out to be set already, the record is the same as after an update, but without a repair", () =>
+test("a webhook that is found to be set already is recorded as after an update, but without a repair", () =>
   expect(claimWired({ claim: { ...claim, contest }, saved, now: NOW }, webhook())).toEqual({
     ...claim,
     configured,
