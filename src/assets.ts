@@ -21,7 +21,7 @@ export function threadFile(name: keyof typeof threads): URL {
   );
 }
 
-/** The path of a folder: in a bundle it is next to the program, in a checkout where `assets` says. */
+/** The path of a folder. In a bundle the folder is next to the program; in a checkout it is where `assets` says. */
 export function assetFolder(name: keyof typeof assets): string {
   return bundled ? join(import.meta.dirname, name) : resolve(import.meta.dirname, assets[name]);
 }

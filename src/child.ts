@@ -13,11 +13,11 @@ export interface ChildOptions {
 
 /**
  * A shell script that starts a watcher and then becomes the program, so that the program has the pid that we know. The watcher
- * reads a pipe whose other end only this process holds. A line in the pipe means that the program has ended. The end of the
- * pipe means that this process is gone, even by SIGKILL, which no exit handler sees.
+ * reads a pipe whose other end only this process holds. A line in the pipe means that the program has ended. When the pipe
+ * closes without a line, this process is gone (even by SIGKILL, which no exit handler sees), and the program gets the signal.
  *
- * The watcher is orphaned on purpose: PostgreSQL takes the death of an unknown child of its own for a crash. PR_SET_PDEATHSIG
- * would do the same, but needs a helper program and exists only on Linux.
+ * The watcher is orphaned on purpose: when a child that PostgreSQL did not start dies, PostgreSQL reacts as to a crash.
+ * PR_SET_PDEATHSIG would do the same as the watcher, but needs a helper program and exists only on Linux.
  */
 const WATCHED = `exec 3<&0 </dev/null
 ( ( read -r _ <&3 || kill -"$0" $$ ) </dev/null >/dev/null 2>&1 & )
@@ -48,7 +48,7 @@ export function spawnTied(
   return child;
 }
 
-/** From now on the child does not keep this process alive. */
+/** Lets this process end although the child still runs: the child and its pipes no longer keep this process alive. */
 export function background(child: ChildProcess): void {
   child.unref();
   for (const stream of [child.stdin, child.stdout, child.stderr])
@@ -63,7 +63,7 @@ export function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
 }
 
-/** Sends the signal and waits until the child has ended; kills the child after `graceMs`. May be called twice. */
+/** Sends the signal and waits until the child has ended. Kills a child that runs on after `graceMs`. May be called twice. */
 export async function stopChild(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
   if (hasEnded(child) || child.pid === undefined) return;
   child.ref();

@@ -6,10 +6,10 @@ const RETRY_MS = 20;
 /** How many milliseconds the end of the process waits for a slow reader. */
 const FLUSH_MS = 500;
 /**
- * Error codes by which the reader is gone for good: the pipe's other end, the terminal or the file descriptor no longer exists.
+ * The error codes of a write whose reader is gone for good: the pipe's other end, the terminal or the file descriptor is gone.
  */
 const GONE = new Set(["EPIPE", "EIO", "EBADF", "ECONNRESET"]);
-/** Error codes by which a non-blocking pipe is full. */
+/** The error codes of a write to a non-blocking pipe that is full. */
 const FULL = new Set(["EAGAIN", "EBUSY"]);
 
 type WriteBytes = (fd: number, bytes: Buffer) => number;
@@ -21,7 +21,7 @@ export interface LogOutputOptions {
 
 /**
  * Writes log lines to a file descriptor, at once if possible. When the reader is gone, pino's own output retries for ever and
- * blocks the process, so that a process that was told to stop did not stop. Here only logging ends when the reader is gone. A
+ * blocks the process, which then does not stop when it is told to. In this class only logging ends when the reader is gone. A
  * slow reader loses lines but does not hold up the process.
  */
 export class LogOutput {
@@ -44,7 +44,7 @@ export class LogOutput {
     if (this.#retry === undefined) this.#drain();
   }
 
-  /** Waits for a slow reader at the end of the process, and blocks everything else meanwhile. */
+  /** Writes the lines that still wait, at the end of the process. Blocks everything else for up to FLUSH_MS. */
   flush(): void {
     const until = performance.now() + FLUSH_MS;
     while (this.#waiting.length > 0 && performance.now() < until) {

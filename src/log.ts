@@ -2,8 +2,8 @@ import { pino } from "pino";
 import { standardOutput } from "./log-output.ts";
 
 /**
- * Use constant lower-case messages and put facts into fields, as in `log.info({ reason }, "webhooks set")`, so that one search
- * finds all lines of a kind.
+ * A log. Give it constant lower-case messages and put facts into fields, as in `log.info({ reason }, "webhooks set")`, so that
+ * one search finds all lines of a kind.
  */
 export type Log = pino.Logger;
 

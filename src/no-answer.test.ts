@@ -6,7 +6,7 @@ import { Agent, request } from "undici";
 import { describe, expect, test } from "vitest";
 import { codeOf, isCertificate, noAnswer } from "./no-answer.ts";
 
-describe("why a server gave no answer is said in words", () => {
+describe("noAnswer says in words why a server gave no answer", () => {
   const rows: Record<string, [code: string | undefined, words: string]> = {
     "a private authority": [
       "SELF_SIGNED_CERT_IN_CHAIN",
@@ -37,7 +37,7 @@ describe("why a server gave no answer is said in words", () => {
     test(name, () => expect(noAnswer(code)).toContain(words));
 });
 
-describe("why a real server gave no answer is said in words", () => {
+describe("noAnswer says in words why a real server gave no answer", () => {
   const fixture = (name: string) => readFileSync(new URL(`../test/fixtures/tls/${name}`, import.meta.url));
   const tls = (name: string) =>
     createServer({ cert: fixture(`${name}.crt`), key: fixture(`${name}.key`) }, (_, response) =>

@@ -1,9 +1,9 @@
 import type { AutomatedMessage, SmsNumber, WorkStream } from "./index.ts";
 
 /**
- * The values by which an object acts, with defaults filled in. The API server stores some defaults but not all. A stored
- * default could contradict one of the CRD's rules (keepSameAgent), or make list items differ from what a GitOps tool applied
- * (sinks[].timeout). Code that reads a spec takes every value from here and need not know which defaults are stored. Pure.
+ * The settings of a WorkStream, with defaults filled in. The API server stores some defaults but not all. A stored default
+ * could contradict one of the CRD's rules (keepSameAgent), or make list items differ from what a GitOps tool applied
+ * (sinks[].timeout). Code that reads a spec takes every value from here and need not know which defaults are stored.
  */
 export interface EffectiveStream {
   displayName: string;
@@ -15,7 +15,7 @@ export interface EffectiveStream {
   keepSameAgent: boolean;
   selectFromPush: boolean;
   notification: { timeoutMs: number; rejectable: boolean; inactiveOnMiss: boolean };
-  /** A time in milliseconds, or a word. */
+  /** How long wrap-up uses capacity: always, never, or for this many milliseconds. */
   wrapUpBlocksCapacity: "Always" | "Never" | number;
   skillMatching: "Exact" | "Closest" | "None";
   stateTimeoutsMs: { open: number; active: number; wrapUp: number };

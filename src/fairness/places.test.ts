@@ -15,7 +15,7 @@ function scene(count: number) {
   };
 }
 
-test("a tenant that takes all it can leaves a place to another tenant, and its own calls run as places come free", async () => {
+test("one tenant cannot take every place, and its waiting calls run as places come free", async () => {
   const { ask, running, next } = scene(8);
   for (let i = 0; i < 20; i++) void ask("a", `a${i}`);
   await next();

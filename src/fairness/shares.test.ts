@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Flow } from "./flow.ts";
 import { Shares } from "./shares.ts";
 
-/** The flows take places by turns until no flow is admitted. Returns how many places each flow then holds. */
+/** Lets the flows take places by turns until no flow is admitted. Returns how many places each flow then holds. */
 function filled(places: number, flows: Flow[]) {
   const shares = new Shares(places);
   const held = flows.map(() => 0);
@@ -43,7 +43,7 @@ describe("when tenants take all places that they can get", () => {
     });
 });
 
-test("an account that takes all it can leaves places to the tenant's other accounts", () => {
+test("places are left for a tenant's other accounts when one account takes all it can get", () => {
   const { shares } = filled(300, [{ tenant: "a", upstream: "hangs" }]);
   for (let taken = 0; taken < 5; taken++) {
     expect(shares.admits({ tenant: "a", upstream: "works" })).toBe(true);
@@ -57,7 +57,7 @@ test("a tenant with many accounts gets no more places than a tenant with a singl
   expect(shares.free).toBeGreaterThanOrEqual(60);
 });
 
-test("work with a smaller factor leaves places to other work of its flow", () => {
+test("work with a smaller `perFree` leaves places to other work of the same flow", () => {
   const shares = new Shares(300);
   const flow = { tenant: "a", upstream: "x" };
   while (shares.admits(flow, 2)) shares.take(flow);

@@ -2,7 +2,7 @@ import type { Flow } from "./flow.ts";
 import type { Admission } from "./line.ts";
 
 /**
- * How many times as many places as are free one tenant or upstream may hold. A larger factor uses more of the places when few
+ * One tenant or upstream may hold this many times the number of free places. A larger factor uses more of the places when few
  * tenants want any; a smaller factor leaves more to the tenants that come next.
  */
 const PER_FREE = 4;
@@ -16,8 +16,8 @@ const PER_FREE = 4;
  * at most four times as many places as the tenant may still take.
  *
  * No share has to be configured. A tenant that is alone gets three quarters of all places or a little more. Two tenants that
- * take all they can get leave an eighth free, ten leave a thirtieth. A tenant that holds nothing finds a free place as long as
- * the tenants that take all they can are fewer than a quarter of the places. Network switches share their buffers in this way
+ * take all they can get leave an eighth free, ten leave a thirtieth. As long as such tenants number less than a quarter of the
+ * places, a tenant that holds nothing finds a free place. Network switches share their buffers in this way
  * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
  *
  * The API server's own Priority and Fairness solves the same problem with shares that must be known beforehand:
@@ -75,7 +75,7 @@ const nameOf = (tenant: string, upstream = "") => `${tenant} ${upstream}`;
 
 const count = (held: Map<string, number>, name: string) => held.get(name) ?? 0;
 
-/** A count of zero is removed: namespaces and accounts come and go, and the maps must not keep all of them for ever. */
+/** Changes a count, and removes a count of zero: namespaces and accounts come and go, and the maps must not grow for ever. */
 function change(held: Map<string, number>, name: string, difference: 1 | -1) {
   const now = count(held, name) + difference;
   if (now === 0) held.delete(name);

@@ -144,7 +144,7 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-03-28T12:00:00Z",
       "Closed until 2026-04-05T00:00:00Z",
     ],
-    "a break that clocks skip does not close": [
+    "a break that clocks skip does not interrupt the open time": [
       vienna({
         weekly: [
           { days: all, start: "00:00", end: "02:00" },
@@ -154,32 +154,32 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-03-29T00:00:00Z",
       "Open until 2026-03-29T06:00:00Z",
     ],
-    "a start that clocks show twice is the first": [
+    "a start that clocks show twice is the first of the two moments": [
       vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
       "2026-10-24T23:00:00Z",
       "Closed until 2026-10-25T00:30:00Z",
     ],
-    "an end that clocks show twice is the second": [
+    "an end that clocks show twice is the second of the two moments": [
       vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
       "2026-10-25T00:30:00Z",
       "Open until 2026-10-25T01:30:00Z",
     ],
-    "24:00 where clocks skip midnight": [
+    "an end of 24:00 is the moment of the change where clocks skip midnight": [
       { timeZone: "Africa/Cairo", weekly: [{ days: ["Thursday"], start: "20:00", end: "24:00" }] },
       "2026-04-23T20:00:00Z",
       "Open until 2026-04-23T22:00:00Z",
     ],
-    "00:00 where clocks skip midnight": [
+    "a start of 00:00 is the moment of the change where clocks skip midnight": [
       { timeZone: "Africa/Cairo", weekly: [{ days: ["Friday"], start: "00:00", end: "24:00" }] },
       "2026-04-23T20:00:00Z",
       "Closed until 2026-04-23T22:00:00Z",
     ],
-    "24:00 of a day of 25 hours": [
+    "an end of 24:00 is the end of a day of 25 hours": [
       { timeZone: "Africa/Cairo", weekly: [{ days: ["Thursday"], start: "23:00", end: "24:00" }] },
       "2026-10-29T20:30:00Z",
       "Open until 2026-10-29T22:00:00Z",
     ],
-    "24:00 where there are two midnights is the second, as an end": [
+    "an end of 24:00 is the second midnight where clocks show midnight twice": [
       { timeZone: "America/Havana", weekly: [{ days: ["Saturday"], start: "20:00", end: "24:00" }] },
       "2026-11-01T02:00:00Z",
       "Open until 2026-11-01T05:00:00Z",
@@ -279,7 +279,7 @@ describe("the closed period around an instant", () => {
   });
   const once = vienna({ dates: [{ date: "2026-06-01", start: "08:00", end: "09:00" }] });
   const rows: Record<string, [HoursSpec, string, string | undefined]> = {
-    "there is none while the hours are open": [christmas, "2026-12-24T10:00:00Z", undefined],
+    "there is no closed period while the hours are open": [christmas, "2026-12-24T10:00:00Z", undefined],
     "it spans the holiday, seen from the evening before": [
       christmas,
       "2026-12-24T16:00:00Z",
@@ -305,7 +305,7 @@ describe("the closed period around an instant", () => {
       "2050-01-01T00:00:00Z",
       "Closed 2026-06-01T07:00:00Z never",
     ],
-    "it has neither where the hours are never open": [
+    "it has neither start nor end where the hours are never open": [
       vienna({}),
       "2026-01-01T00:00:00Z",
       "Closed never never",
@@ -329,7 +329,7 @@ describe("the list of upcoming changes", () => {
       "2026-03-30T15:00:00Z Closed",
     ]);
   });
-  test("opens an hour later when clocks go back from the opening time", () => {
+  test("shows an opening an hour later when clocks go back from the opening time", () => {
     expect(
       lines(
         vienna({ weekly: [{ days: ["Sunday"], start: "03:00", end: "04:00" }] }),

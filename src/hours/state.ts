@@ -26,8 +26,8 @@ export const MARGIN_DAYS = 2;
 /** How many days are searched at once: most calendars open and close within a week. */
 const CHUNK_DAYS = 8;
 /**
- * How much of a stretch is searched. Within a stretch everything repeats each week, except for a span that clocks happen to
- * skip in one week. What does not happen in three weeks does not happen before the stretch ends.
+ * How many chunks of a stretch are searched. Within a stretch everything repeats each week, except for a span that clocks
+ * happen to skip in one week. What does not happen in three weeks does not happen before the stretch ends.
  */
 const CHUNKS_PER_STRETCH = 3;
 
@@ -88,8 +88,8 @@ function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | u
     // Nothing closes inside these days. A closing at their edge is found when the days next to them are searched. Skipping
     // saves time: a calendar can be open for centuries.
     if (isOpen && openThroughout(hours, first, last)) continue;
-    // Spans at the edges may continue outside. Only for the days inside the margin is it known where a span really starts and
-    // ends.
+    // Spans at the edges may continue outside of these days. Where a span really starts and ends is known only for the days
+    // inside the margin.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);

@@ -19,8 +19,8 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
   let next = 0;
   /**
-   * The state at an instant. Calls must be in the order of time: then no call searches the list, which has a thousand spans
-   * with fifty openings a day.
+   * The state at an instant. Calls must be in the order of time: each call goes on in the list where the last one stopped, and
+   * need not search all of it. With fifty openings a day the list has a thousand spans.
    */
   const stateAt = (instantMs: number) => {
     while (next < spans.length && spans[next]!.endMs <= instantMs) next++;

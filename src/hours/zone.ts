@@ -8,15 +8,15 @@ export interface ClockChange {
 export const DAY_MS = 86_400_000;
 
 /**
- * How far apart the samples are that find clock changes. Two changes never fall between two samples: in the IANA database,
- * changes of one zone since 1970 are at least 7 days apart.
+ * How far apart the samples are in which clock changes are searched. Two changes never fall between two samples: in the IANA
+ * database, changes of one zone since 1970 are at least 7 days apart.
  */
 const SAMPLE_MS = 3 * DAY_MS;
 /**
  * A local time and the same time in UTC are never further apart than this: offsets go up to 15 h, and Samoa once skipped a day.
  */
 const NEAR_MS = 2 * DAY_MS;
-/** How many years a zone keeps. A year takes 0.4 ms to compute and some 300 bytes to keep. */
+/** For how many years a zone keeps the clock changes. A year takes 0.4 ms to compute and some 300 bytes to keep. */
 const YEARS_KEPT = 200;
 
 /**
@@ -137,7 +137,7 @@ export class Zone {
     return { startMs, offsetMs, changes };
   }
 
-  /** Finds the second at which the offset changes between these two instants. */
+  /** Finds when, to the second, the offset changes between these two instants. */
   #bisect(fromMs: number, toMs: number): number {
     const before = this.#offsetAt(fromMs);
     let [low, high] = [fromMs, toMs];
@@ -159,8 +159,8 @@ export class Zone {
 }
 
 /**
- * Reads a time that `format` wrote; that takes a third of the time of `formatToParts`. The locale is fixed, so the form of the
- * text is known.
+ * The form of a time that `format` writes. The form is known, because the locale is fixed. Reading the text with this pattern
+ * takes a third of the time of `formatToParts`.
  */
 const SHOWN = /(\d+)\/(\d+)\/(\d+), (\d+):(\d+):(\d+)/;
 
@@ -186,7 +186,7 @@ const startOfYear = (year: number) => utc([year, 1, 1]);
 
 const FIRST_MS = Date.parse("0001-01-03T00:00:00Z");
 
-/** Like Date.UTC, but without taking the years 0 to 99 for 1900 to 1999. A spec may contain the years 0 to 99. */
+/** Like Date.UTC, which takes the years 0 to 99 for 1900 to 1999; this function does not. A spec may contain them. */
 function utc(
   [year, month, day]: [year: number, month: number, day: number],
   [hour, minute, second]: [hour: number, minute: number, second: number] = [0, 0, 0],

@@ -32,7 +32,7 @@ const asTold = new URL(
   `)}`,
 );
 
-test("each rule is checked by itself and reported with its index", async () => {
+test("each rule is checked by itself, and a bad rule is reported with its index", async () => {
   const { problems, certain } = await newJudge().judge("team", rules("true", "nothing", "false", "1"));
   expect(certain).toBe(true);
   expect(problems).toEqual([

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { STEPS_PER_RULE } from "./bounds.ts";
 import { compilePattern } from "./pattern.ts";
 
-// The limit is checked before anything is compiled, so the count must equal the steps of the compiled program. The count reads
-// the library's parsed patterns, whose form may change with any version of the library.
+// The limit on steps is checked before a pattern is compiled, so the counted steps must be those of the compiled program. They
+// are counted in the library's parsed patterns, whose form may change with any version of the library.
 describe("the steps are counted as in the compiled program", () => {
   for (const pattern of [
     "",

@@ -29,7 +29,7 @@ function sumOfCounts(pattern: string): number {
   return [...repeats].reduce((sum, [, min, max]) => sum + Number(max || min), 0);
 }
 
-/** A node of a parsed pattern. A part that repeats stands in `subs` once for each time, always as the same object. */
+/** A node of a parsed pattern. A part that is repeated three times is in `subs` three times, always as the same object. */
 interface PatternNode {
   op: number;
   subs: PatternNode[];

@@ -9,7 +9,7 @@ const half = PATTERNS_PER_STREAM / 2;
 
 /** For each case: the check of each rule alone, and the index and message of each rule that is skipped. */
 const rows: Record<string, [alone: ExpressionCheck[], problems: [index: number, said: string][]]> = {
-  "an empty list has none": [[], []],
+  "an empty list of rules has no skipped rule": [[], []],
   "each skipped rule is reported with its index": [
     [good(0, 0), bad("no such field"), good(1, 8), bad("not finished")],
     [

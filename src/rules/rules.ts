@@ -59,7 +59,7 @@ const bad = (message: string): ExpressionCheck => ({
     message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : message,
 });
 
-/** Writes `message` for `$message`: the library puts a $ before the type of a variable, which the user did not write. */
+/** Turns `$message` into `message`: the library puts a $, which the user did not write, before the type of a variable. */
 const named = (text: string) => text.replaceAll(TYPE_OF_VARIABLE, "$1");
 const TYPE_OF_VARIABLE = new RegExp(`\\$(${Object.keys(facts).join("|")})\\b`, "g");
 

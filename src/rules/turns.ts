@@ -23,7 +23,7 @@ export class Turns {
   }
 
   /**
-   * Starts the next task. It stays busy while it hands over, so that a task that arrives just then waits in line like the
+   * Starts the next task. `#busy` stays true when a task follows, so that a task that arrives just then waits in line like the
    * others.
    */
   #next(): void {

@@ -626,7 +626,7 @@ describe("an attempt under way", () => {
     await gone();
   });
 
-  test("is not cut off when it is a finalizer, which checks itself when its time is over", async () => {
+  test("is not cut off when it finalizes the object, because a finalizer checks by itself whether its time is over", async () => {
     const time = Promise.withResolvers<void>();
     const tried: AbortSignal[] = [];
     let over = false;

@@ -81,7 +81,7 @@ test("very large objects are listed in small pages", async () => {
   const { informer } = watchWidgets();
   await informer.synced;
   expect(informer.store.size).toBe(40);
-  // The limit of a page's size refuses 10 MB in one page. 8 objects are half of what a page may have.
+  // The limit of a page's size refuses 10 MB in one page. Eight objects have half the bytes that a page may have.
   expect(limits.slice(0, 4)).toEqual([500, 125, 32, 8]);
   expect(limits.slice(4)).toEqual([8, 8, 8, 8]);
 });

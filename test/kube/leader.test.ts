@@ -122,7 +122,7 @@ test("a leader creates a deleted Lease again, and its term goes on", async () =>
   expect(signal.aborted).toBe(false);
 });
 
-describe("a Lease that smschannel release kept so that nobody leads", () => {
+describe("a Lease that smschannel release gave to the holder `nobody`, so that no process leads", () => {
   const keptSince = async (agoMs: number) => {
     const renewTime = new Date(Date.now() - agoMs).toISOString().replace(/Z$/, "000Z");
     const spec = { holderIdentity: "nobody", leaseDurationSeconds: 120, renewTime, leaseTransitions: 2 };

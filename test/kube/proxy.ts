@@ -39,7 +39,7 @@ export interface CuttingProxy {
   readonly inFlight: number;
   /** Resets every connection, like a load balancer that is replaced. */
   reset(): void;
-  /** The present connections stay open but carry no more data, as after a lost NAT entry. New connections work. */
+  /** Keeps the present connections open but passes no more data on, as after a lost NAT entry. New connections work. */
   halfOpen(): void;
   /** Passes nothing on until `thaw`, so that requests hang. */
   freeze(): void;

@@ -103,7 +103,7 @@ test("an older operator removes the fields of a newer one after a rollback, in o
   expect(await rolledBack.write(await read(type), status({}), signal)).toBe("unchanged");
 });
 
-test("a field of another process that this version does not know stays, and the write changes nothing", async () => {
+test("a field that this version does not know and another process owns stays when the status is written again", async () => {
   const type = kind("Gimmick");
   await applyKind(admin, type, { properties: newer });
   const clock = new ManualClock();

@@ -106,7 +106,7 @@ test("the status opens and closes on the exact second, with one write each and n
   await becomes("office", "True Ready Closed until 2026-11-24T07:00:00Z");
   expect(writes()).toBe(2);
 
-  // Checking the clock for an hour makes no request to the API server, and neither does a midnight at which the list stays the
+  // An hour of checking the clock makes no request to the API server, and neither does a midnight at which the list stays the
   // same.
   await clock.advance(3_600_000);
   expect(writes()).toBe(2);

@@ -80,7 +80,7 @@ describe("npm is called only when a package is missing or different", () => {
       expect(await npmCalls()).toBe(called ? "ci --no-audit --no-fund --loglevel=error\n" : "");
     });
 
-  test("a missing Node 24 after the call is an error, as its install script may be blocked", async () => {
+  test("it is an error when Node 24 is still missing after the call, as the install script of Node may be blocked", async () => {
     await lock("node_modules/.package-lock.json", installed);
     await expect(run()).rejects.toThrow("npm installed no Node 24");
     expect(await npmCalls()).toContain("ci");

@@ -106,7 +106,7 @@ interface KubeCall {
   accept?: string;
   /** The largest answer that is read to its end, in bytes; a larger answer is an error. */
   maxBytes?: number | undefined;
-  /** Parses the whole answer, however long that takes. (By default unread parts of large objects are cut out first.) */
+  /** Parses the whole answer, however long that takes. By default, parts of large objects that nobody reads are cut out first. */
   whole?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -190,7 +190,7 @@ export class KubeClient {
     return this.#get({ method: "GET", flow: flowOf(type, ref), path: pathOf(type, ref), signal });
   }
 
-  /** Like `get`, but also a large object comes with all its managedFields, labels and annotations. */
+  /** Like `get`, but even a large object comes with all its managedFields, labels and annotations. */
   getWhole<T extends KubeObject>(
     type: ResourceType<T>,
     ref: Ref,

@@ -108,7 +108,7 @@ export function errorOfTransport(
 ) {
   if (signal?.aborted) return signal.reason;
   if (error instanceof KubeError) return error;
-  // `timedOut` stands for our own limit for the whole request; the transport has limits of its own.
+  // `timedOut`: our own time limit for the whole request has passed. The transport has limits of its own.
   const timeout = timedOut || /TIMEOUT/.test((error as { code?: string }).code ?? "");
   const reason = timeout ? "Timeout" : "Network";
   return new KubeError(

@@ -88,7 +88,7 @@ describe("the items of a list are parsed one by one and skimmed", () => {
       });
 });
 
-test("a text that is not JSON throws, wherever it is cut", () => {
+test("parsing a large text that is cut short throws, wherever the cut is", () => {
   const text = JSON.stringify({ metadata, data: { a: "b" }, filler });
   for (const end of [140_000, text.length - 1, text.length - 2, text.indexOf("labels") + 3])
     expect(() => parseSkimmed(text.slice(0, end).padEnd(140_000, "{"))).toThrow(SyntaxError);

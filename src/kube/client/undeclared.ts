@@ -9,7 +9,7 @@
 
 import { KubeError } from "./errors.ts";
 
-/** The path of a field: the names from the status down, without the items of lists. */
+/** The names on the path from the status down to a field. Items of lists are left out. */
 type StatusPath = readonly string[];
 
 /**

@@ -117,7 +117,7 @@ export class Controller<T extends KubeObject> {
       clock,
       inMs: kind.urgentInMs,
       newest: (key) => kind.informer.store.getByKey(key),
-      // A finalizer checks itself when its time is over. Cutting it off would only make it begin again.
+      // A finalizer checks by itself whether its time is over. Cutting it off would only make it begin again.
       onDue: (key) =>
         this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
@@ -152,7 +152,7 @@ export class Controller<T extends KubeObject> {
     });
   }
 
-  /** Resolves when no attempt is under way. Release the Lease only after this: until then something may still be written. */
+  /** Stops the controller, and waits until no attempt is under way. Release the Lease only then, as attempts write. */
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return void (await this.#settled());
     this.#stop.abort(new LeadershipLost("stopping"));

@@ -123,7 +123,7 @@ export class Lanes {
     this.#waiting.clear();
   }
 
-  /** A key for one of the shared places. Urgent keys come here too when all urgent places are taken. */
+  /** Takes a key for one of the shared places. Urgent keys get these places too when all urgent places are taken. */
   #take(): string | undefined {
     const { urgent, change, resync } = this.#lines;
     const resyncFirst = this.#changesInARow >= CHANGES_PER_RESYNC && resync.size > 0;

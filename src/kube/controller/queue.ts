@@ -116,7 +116,7 @@ export class WorkQueue {
     this.addAfter(key, Math.max(atLeastMs, delay * (1 - this.#random() / 2)), cause);
   }
 
-  /** Called after a success: the key's next failure gets the shortest delay again. */
+  /** Forgets the key's failures after a success: its next failure gets the shortest delay again. */
   forget(key: string): void {
     this.#failures.delete(key);
   }

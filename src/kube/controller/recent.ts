@@ -7,7 +7,7 @@ import type { Clock } from "../../clock.ts";
 const CATCH_UP_MS = 10_000;
 
 /**
- * Remembers, by key, what this process just did and the store may not show yet.
+ * Remembers, by key, what this process just did, because the store may not show it yet.
  *
  * A controller reads from its informer's store and not from the API server, and the store follows the server with a delay. An
  * attempt that begins right after the last one could see the object without the last attempt's writes, and repeat them. Go

@@ -69,7 +69,7 @@ export interface Reconciler<T extends KubeObject> {
   reconcile(ctx: ReconcileContext<T>): Promise<Outcome>;
   /** Undoes the changes outside when the object is deleted. Absent: there is nothing to undo. */
   finalize?(ctx: ReconcileContext<T>): Promise<FinalizeResult>;
-  /** All verdicts of the kind after a reconcile threw an error that has a reason and a class. */
+  /** Returns the verdicts for all conditions after a reconcile threw an error that has a reason and a class. */
   onFailure(object: T, error: FailureLike): readonly Verdict[];
 }
 
@@ -158,7 +158,7 @@ export class Reconciliation<T extends KubeObject> {
     this.#finalized = new Recent(options.clock);
   }
 
-  /** How many objects another installation manages. */
+  /** The number of objects that another installation manages. */
   get foreign(): number {
     return this.#foreign.size;
   }
@@ -171,7 +171,7 @@ export class Reconciliation<T extends KubeObject> {
     this.#finalized.delete(key);
   }
 
-  /** Called when the object is gone: keeps nothing about it. */
+  /** Forgets everything about an object that is gone. */
   forget(key: string, object: T): void {
     this.#status.forget(key);
     this.#foreign.delete(key);

@@ -32,7 +32,7 @@ export class Urgency<T extends KubeObject> {
     return ms !== undefined && ms <= 0;
   }
 
-  /** Sets the object's timer, replacing an earlier timer: a change of the object can change its time. */
+  /** Sets the object's timer, replacing an earlier timer: a change of the object can change when it becomes urgent. */
   watch(object: T): void {
     const key = keyOf(object);
     this.forget(key);

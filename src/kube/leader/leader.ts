@@ -120,7 +120,7 @@ export class LeaderElector {
   }
 
   /**
-   * Calls `listener` at the beginning of each term, and at once when a term is under way. Returns a function that removes it.
+   * Calls `listener` when a term begins, and at once when a term is under way. Returns a function that removes `listener`.
    */
   onTerm(listener: (term: Term) => void): () => void {
     this.#listeners.add(listener);

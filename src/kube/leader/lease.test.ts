@@ -15,7 +15,7 @@ const other = lease({
 });
 
 const NOW = Date.UTC(2026, 0, 1);
-/** A Lease that was kept this long ago, by the wall clock, so that no process leads. */
+/** A Lease that was given to `nobody` this long ago by the wall clock, so that no process leads. */
 const kept = (agoMs: number) => releasedLease(other, { nowMs: NOW - agoMs, holdMs: 120_000 });
 
 const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDecision["do"]]> = {
@@ -40,16 +40,16 @@ const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDe
     15_000,
     "wait",
   ],
-  "the Lease was kept for nobody a moment ago": [kept(1000), 0, "wait"],
-  "the Lease was kept for nobody, and its time has just ended": [kept(120_000), 0, "take"],
-  "the Lease was kept for nobody last week": [kept(7 * 86_400_000), 0, "take"],
-  "the Lease was kept for nobody, by a clock that is an hour ahead": [kept(-3_600_000), 0, "wait"],
-  "the Lease was kept for nobody, by a clock that is ahead, and was unchanged for its whole duration": [
+  "the Lease was given to `nobody` a moment ago": [kept(1000), 0, "wait"],
+  "the Lease was given to `nobody`, and its time has just ended": [kept(120_000), 0, "take"],
+  "the Lease was given to `nobody` last week": [kept(7 * 86_400_000), 0, "take"],
+  "the Lease was given to `nobody`, by a clock that is an hour ahead": [kept(-3_600_000), 0, "wait"],
+  "the Lease was given to `nobody`, by a clock that is ahead, and was unchanged for its whole duration": [
     kept(-3_600_000),
     120_000,
     "take",
   ],
-  "the Lease was kept for nobody, without a renewTime": [
+  "the Lease was given to `nobody`, without a renewTime": [
     lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }),
     119_999,
     "wait",

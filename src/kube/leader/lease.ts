@@ -47,7 +47,7 @@ export interface LeaseDecisionInput {
   nowMs: number;
   /** The present time, by the wall clock. */
   wallMs: number;
-  /** Says of a holder whether the Lease may be taken while this holder still has it. Default: it may not. */
+  /** Returns whether the Lease may be taken from this holder while the holder still has it. Default: it may not. */
   seize?: ((holder: string) => boolean) | undefined;
 }
 
@@ -73,7 +73,7 @@ export function decideOnLease({
   return holder === NOBODY ? { do: "take" } : { do: "seize", restMs };
 }
 
-/** The duration that the holder wrote, not our own: only the holder knows for how long it believes to lead. */
+/** The duration that the holder wrote, not our own: only the holder knows for how long it believes that it leads. */
 const durationMs = ({ spec }: Lease) => (spec?.leaseDurationSeconds ?? 15) * 1000;
 
 /**

@@ -62,7 +62,7 @@ interface Series {
   count: number;
   lastAt: number;
   writtenAt: number;
-  /** The last write. The writes of a series follow each other, or a lower count could overwrite a higher one. */
+  /** The last write. Each write of a series waits for the one before, or a lower count could overwrite a higher one. */
   writing: Promise<void>;
 }
 

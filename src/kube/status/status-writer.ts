@@ -1,5 +1,5 @@
 /**
- * Writes status; no other part of the runtime does so.
+ * Writes the status of objects; no other part of the runtime does so.
  *
  * Status is written by server-side apply to the `status` subresource. An apply names the fields that we want and our field
  * manager, and the API server remembers which manager owns which field. The rules used here follow from that:

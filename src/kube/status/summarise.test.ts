@@ -231,7 +231,7 @@ describe("the conditions of a status", () => {
     const [found] = conditionsOf({ given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] });
     expect(found).toMatchObject({ status: "True", observedGeneration: 7 });
   });
-  test("each condition that could not be checked stays True by itself", () => {
+  test("each condition that could not be checked stays True, whatever the other conditions become", () => {
     const parts = [
       verdict("Seen", "False", "Conflict", "stalled"),
       verdict("Unseen", "Unknown", "Progressing", "waiting"),
@@ -363,7 +363,7 @@ describe("while an object is being deleted", () => {
     expect(of({ verdicts: [fault], failure }, notReady).log.level).toBe("warn");
     expect(of({ verdicts: [fault], failure }, waiting("False")).log.level).toBe("debug");
   });
-  test("Stalled is removed, as the finalizer lets the object go by itself", () => {
+  test("Stalled is removed, because the finalizer lets the object go after a time and nobody has to act", () => {
     const { status, events } = of({ verdicts: [conflict], failure }, [
       former("Ready", "False", "Conflict", 60 * MINUTE),
       former("Stalled", "True", "Conflict", 60 * MINUTE),
@@ -462,12 +462,12 @@ describe("the log level and the events of a reconcile", () => {
       "debug",
       [],
     ],
-    "an object that is no longer Ready has a warning": [
+    "an object that is no longer Ready has a Warning event": [
       { given: { verdicts: [conflict] }, after: wasReady, gives: ["", "", "neither"] },
       "error",
       ["Warning Conflict"],
     ],
-    "an object that fails for another reason has a warning": [
+    "an object that fails for another reason than before has a Warning event": [
       { given: { verdicts: [conflict] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
       "error",
       ["Warning Conflict"],

@@ -215,7 +215,7 @@ function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict |
 }
 
 /**
- * Ready while a deletion waits. The status of Ready stays, because the outside resource behind the object may still work. The
+ * Returns Ready while a deletion waits. The status of Ready stays, because the outside resource behind the object may still work. The
  * reason says why the object is not gone yet, because Ready's reason is all that `kubectl get` shows of the conditions.
  */
 function becauseOf(wait: Verdict, ready: Verdict): Verdict {

@@ -200,7 +200,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [failed({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 })],
     { do: "wait", ms: 7700 },
   ],
-  "a Retry-After of a day is not believed": [
+  "a Retry-After of a day is not obeyed": [
     [failed({ status: 503, reason: "ServiceUnavailable", retryAfterMs: 86_400_000 })],
     { do: "wait", ms: 330_000 },
   ],
@@ -277,7 +277,7 @@ describe("the news for the store", () => {
     "while it lists": [...watching, expired],
   };
   for (const [name, inputs] of Object.entries(told))
-    test(`when told ${name} that the server was set back, the reflector lists again and does not report that as its own finding`, () => {
+    test(`the reflector lists again, without reporting a finding of its own, when it is told ${name} that the server was set back`, () => {
       expect(run([...inputs, distrusted]).last.action).toMatchObject({ do: "list", continue: undefined });
       for (const more of [[page()], [failed({}), waited, page()], [failed({ status: 410 }), waited, page()]])
         expect(run([...inputs, distrusted, ...more]).last.news).toMatchObject({

@@ -60,7 +60,7 @@ describe("an object that is trimmed for the store", () => {
     },
     data: { token: "dG9w" },
   };
-  test("has, as metadata only, neither a Secret's data nor the copy in kubectl's annotation", () => {
+  test("has neither a Secret's data nor the copy in kubectl's annotation when only metadata is kept", () => {
     const kept = trim(secret as KubeObject, { metadataOnly: true });
     expect(JSON.stringify(kept)).not.toContain("dG9w");
     expect(kept.metadata.annotations).toEqual({ keep: "1" });
@@ -81,7 +81,7 @@ describe("the lines of a watch", () => {
   const read = async (source: AsyncIterable<Uint8Array>) => Array.fromAsync(linesOf(source));
   test("are put together from the pieces that arrive", async () =>
     expect(await read(chunks("{a", "}\n{b}\n{", "c}", "\n"))).toEqual(["{a}", "{b}", "{c}"]));
-  test("contain a character whole that arrived in two pieces", async () => {
+  test("put a character together that arrived in two pieces", async () => {
     const bytes = new TextEncoder().encode("é\n");
     expect(await read(chunks(bytes.slice(0, 1), bytes.slice(1)))).toEqual(["é"]);
   });
