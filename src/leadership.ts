@@ -1,6 +1,7 @@
 /**
  * What a process must know to act for all replicas of an installation: that no other process leads, and for how long this is
- * certain. The clients that change something outside of this process check this before each request, so that no caller has to.
+ * certain. The clients that change something outside of this process check this before each request, so that no caller can
+ * forget to check.
  */
 
 /** One stretch of leadership. A term whose signal has aborted is over for good, even when this process leads again later. */

@@ -144,7 +144,7 @@ export function apiVersionOf({ group, version }: ResourceType): string {
 }
 
 /**
- * The path of an object, or of a collection when `name` is absent. Without a namespace it is the collection of all namespaces.
+ * The path of an object, or of a collection when `name` is absent. Without `namespace`, the collection covers all namespaces.
  */
 export function pathOf(
   type: ResourceType,

@@ -83,8 +83,8 @@ export async function applyKind(client: KubeClient, type: ResourceType, status: 
 }
 
 /**
- * Checks every 10 ms until `isSo` returns true, when there is no event to wait for. After `withinMs` it fails with the text of
- * what it waited for.
+ * Waits for something that no event announces: checks every 10 ms until `isSo` returns true. After `withinMs` it fails, and the
+ * error says what it waited for.
  */
 export async function until(
   what: string,

@@ -106,7 +106,7 @@ interface KubeCall {
   accept?: string;
   /** The largest answer that is read to its end, in bytes; a larger answer is an error. */
   maxBytes?: number | undefined;
-  /** Parses the whole answer, however long that takes. By default, parts of large objects that nobody reads are cut out first. */
+  /** Parses the whole answer, however long that takes. By default, unread parts of a large object are cut out first. */
   whole?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -549,8 +549,8 @@ async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: str
 }
 
 /**
- * The flow of a request. Objects without a namespace, such as CRDs and namespaces, belong to the operator itself and share one
- * turn.
+ * The flow of a request. Requests for objects without a namespace, such as CRDs and namespaces, are the operator's own and
+ * count as those of one tenant.
  */
 const flowOf = ({ plural }: ResourceType, { namespace = "" }: { namespace?: string | undefined }): Flow => ({
   tenant: namespace,

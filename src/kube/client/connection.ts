@@ -90,8 +90,8 @@ export class KubeConnection {
   }
 
   /**
-   * Called after a 401: has all credentials read from their source again. Returns false when that was done a moment ago: then
-   * the server refuses the present credentials, and a second try would not help.
+   * Makes the next request read all credentials from their source again. Call it after a 401. Returns false when that was done
+   * a moment ago: then the server refuses the present credentials, and a second try would not help.
    */
   refresh(): boolean {
     if (this.#now() - this.#refreshedAt < REFRESH_AT_MOST_EVERY_MS) return false;

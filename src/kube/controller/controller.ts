@@ -42,8 +42,8 @@ export interface ControlledKind<T extends KubeObject> extends Reconciler<T> {
   type: ResourceType<T>;
   informer: Informer<T>;
   /**
-   * The queue, which `queueOf` makes before the controller: other parts put keys into it too, and the reconciler may need those
-   * parts.
+   * The queue. `queueOf` makes it before the controller is made: the reconciler may need other parts that put keys into the
+   * queue too.
    */
   queue: WorkQueue;
   finalizer?: string;
@@ -82,8 +82,8 @@ export interface ControllerRuntime {
   /** The name of an installation whose objects are taken over. */
   takeOverFrom?: string | undefined;
   /**
-   * Work begins only when this promise has resolved as well: until then, data that reconcilers look up elsewhere is not read
-   * yet.
+   * A promise that must resolve before work begins: until then, data that reconcilers look up elsewhere is not read yet.
+   * Absent: work need not wait for such data.
    */
   startAfter?: Promise<unknown>;
   random?: () => number;
@@ -196,8 +196,8 @@ export class Controller<T extends KubeObject> {
   }
 
   /**
-   * The API server was set back to an earlier state. A changed object can have the same generation as the object that we knew,
-   * and so look unchanged. So every object is reconciled again.
+   * Reconciles every object again after the API server was set back to an earlier state. A changed object can then have the
+   * same generation as the object that we knew, and so look unchanged.
    */
   #rewound(): void {
     for (const key of this.#kind.informer.store.keys()) {

@@ -1,5 +1,6 @@
 /**
- * Ends an attempt because its object needs another attempt. The code that interrupts an attempt has already queued the object.
+ * The error that ends an attempt whose object needs another attempt. The code that interrupts it has already queued the
+ * object.
  */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
@@ -10,7 +11,7 @@ export class Interrupted extends Error {
  *
  * There are two degrees. `makeWay` ends reads and waits, but not a change that was already sent to an outside system. An abort
  * would close only our side of the connection, and the change could take effect after the changes that the deletion makes.
- * `cutOff` ends everything, for an object that can wait for nothing any more.
+ * `cutOff` ends everything, for an object that must no longer wait for anything.
  */
 export class Interruption {
   readonly #makeWay = new AbortController();

@@ -4,8 +4,8 @@ import type { Cause } from "./lanes.ts";
 import { type Item, WorkQueue } from "./queue.ts";
 
 /**
- * Keys have the form `namespace/name@account`. The takers take all keys that they can get, and finish a key only when the test
- * calls `done`.
+ * Makes a queue and a taker for each of its places. The takers take all keys that they can get, and finish a key only when the
+ * test calls `done`. Keys have the form `namespace/name@account`.
  */
 function setup(places: number, urgentPlaces = 2) {
   const queue = new WorkQueue({

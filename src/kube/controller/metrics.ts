@@ -2,7 +2,7 @@
  * The metrics of the runtime itself. docs/operations.md lists them; names and labels are a public contract.
  *
  * Values that can be read at any time (a queue's depth, a watch's age) are read when Prometheus scrapes, by the functions that
- * the `sample…` methods take. So they need not be kept up to date between scrapes.
+ * the `sample…` methods take. So these values need not be kept up to date between scrapes.
  */
 
 import { Counter, Gauge, Histogram, type Registry } from "@prometheus-io/client";

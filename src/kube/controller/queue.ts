@@ -36,7 +36,7 @@ export interface Item {
 /** A key that a worker holds. */
 interface KeyAtWork {
   giveBack(): void;
-  /** Set when the key was added again meanwhile. The key then goes in line when the worker is done. */
+  /** The cause when the key was added again meanwhile; the key then goes in line when the worker is done. Else undefined. */
   again: Cause | undefined;
 }
 

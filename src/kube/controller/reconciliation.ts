@@ -111,7 +111,7 @@ const BUG = {
   message: "the operator failed unexpectedly; its log has the details, and it tries again",
 } as const;
 
-/** When the object is reconciled again: after its own growing delay, after this long, or when something happens. */
+/** When the object is reconciled again: `retry`: after a growing delay; `after`: after `ms`; `wait`: when something happens. */
 export type Next =
   | { do: "retry"; atLeastMs?: number | undefined }
   | { do: "after"; ms: number }
@@ -145,8 +145,8 @@ export class Reconciliation<T extends KubeObject> {
   /** The uids of objects whose finalizer this process removed; the store may still show these finalizers. */
   readonly #finalized: Recent<string | undefined>;
   /**
-   * How many resyncs in a row could not read from the outside system. The counts are kept in memory only, so a new leader
-   * starts at 0.
+   * For each key, how many resyncs in a row could not read from the outside system. The counts are kept in memory only, so a
+   * new leader starts at 0.
    */
   readonly #blind = new Map<string, number>();
 
@@ -164,7 +164,7 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /**
-   * Called after a restore from a backup: what this process wrote a moment ago may never have happened in the restored state.
+   * Forgets what this process wrote a moment ago. After a restore from a backup, those writes may never have happened.
    */
   forgetWrites(key: string): void {
     this.#status.forget(key);

@@ -33,7 +33,7 @@ export interface LeaderOptions {
   /** The Lease's name. */
   name: string;
   /**
-   * The name of this process in the Lease. It must differ from every other process, even from a former container in the same
+   * The name of this process in the Lease. No other process may have the same name, not even a former container in the same
    * pod.
    */
   identity: string;
@@ -46,8 +46,8 @@ export interface LeaderOptions {
   /** The time between two renewals, or between two reads of a Lease that another process holds. Default 2 s. */
   retryMs?: number;
   /**
-   * Says of a holder whether the Lease may be taken while this holder still has it. The term then begins when the holder has
-   * certainly stopped. Default: no holder loses its Lease, and this process waits.
+   * Returns whether the Lease may be taken from this holder while the holder still has it. The new term then begins when the
+   * holder has certainly stopped. Default: no holder loses its Lease, and this process waits.
    */
   seize?: (holder: string) => boolean;
   /** Called once for each holder that this process waits for, including the holder `nobody`. */
@@ -73,8 +73,8 @@ export class LeaderElector {
   /** The holder that was logged last as a reason to wait, so that each holder is logged once. */
   #waitsFor: string | undefined;
   /**
-   * True when there was no Lease when this process first read it. Then no other process uses the Lease, and none needs to be
-   * held off.
+   * True when the first read found no Lease. Then no other process uses the Lease, and `stop` need not keep it from anybody.
+   * Undefined before the first read.
    */
   #foundNone: boolean | undefined;
   /** No term begins before this time: the holder that lost the Lease to this process may act until its own time is over. */
@@ -135,8 +135,8 @@ export class LeaderElector {
   /**
    * Ends the term and releases the Lease, so that the next leader need not wait until the Lease expires. Stop everything that
    * works under the term first, because the Lease is renewed until this call. With `release: false` the Lease is left to
-   * expire. With `holdMs` the Lease is kept so that no process leads for that long; a Lease that this process itself created is
-   * deleted instead.
+   * expire. With `holdMs` the holder of the Lease is `nobody` for that long, so that no process leads; a Lease that this
+   * process itself created is deleted instead.
    */
   async stop({ release = true, holdMs }: { release?: boolean; holdMs?: number } = {}): Promise<void> {
     if (this.#stop.signal.aborted) return this.#running;
@@ -226,7 +226,7 @@ export class LeaderElector {
     else this.#term.renewed(from);
   }
 
-  /** Logs each holder once. Otherwise a replica that stands by would look the same as one that waits for a release to end. */
+  /** Ends the term, and logs each holder once: another leader, or `nobody`, for whom a replica waits only for a while. */
   #wait(restMs: number): void {
     this.#end("another process took the lease");
     const holder = this.#holder;

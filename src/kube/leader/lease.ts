@@ -21,9 +21,9 @@ export interface ObservedLease {
 }
 
 /**
- * The holder of a Lease that is kept so that no process leads for a while. `smschannel release` writes this holder when it has
- * undone everything outside the cluster: controllers that still run would otherwise set it up again before they are removed
- * (docs/adr/0017).
+ * The name that stands in the Lease as its holder while no process shall lead. `smschannel release` writes this name when it
+ * has undone everything outside the cluster. Otherwise controllers that still run would set everything up again before they are
+ * removed (docs/adr/0017).
  */
 export const NOBODY = "nobody";
 
@@ -120,8 +120,8 @@ export function heldLease(
 }
 
 /**
- * The Lease to write when a term ends. Without `holdMs` it is free, so that the next leader need not wait until it expires.
- * With `holdMs` it is kept for that long so that no process leads.
+ * The Lease to write when a term ends. Without `holdMs` the Lease is free, so that the next leader need not wait until it
+ * expires. With `holdMs` its holder is `nobody` for that long, so that no process leads.
  */
 export function releasedLease(
   lease: Lease,

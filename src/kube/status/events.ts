@@ -7,8 +7,8 @@
  * - Rate: an object gets 15 different events at once, then one a minute.
  * - Backlog: at most 2,048 events wait, 8 are written at a time, and namespaces take turns.
  *
- * Go controllers do the same with client-go's EventCorrelator and other numbers. Facts that an operator must know for certain
- * are in a condition, a metric or the log, never in an event alone.
+ * Go controllers do the same with client-go's EventCorrelator, whose limits differ. Facts that an operator must know for
+ * certain are in a condition, a metric or the log, never in an event alone.
  *
  * https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */

@@ -59,7 +59,7 @@ interface ManagedFields {
 }
 
 /**
- * After this long the fields that the CRD did not have are tried again, because the CRD may have been upgraded. A watch on the
+ * After this time, fields that the CRD did not have are written again, because the CRD may have been upgraded. A watch on the
  * CRD would show that at once. But it needs a right on CRDs, which belong to the cluster and not to a namespace.
  */
 const FORGET_UNDECLARED_MS = 10 * 60_000;

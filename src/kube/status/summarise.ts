@@ -88,15 +88,16 @@ export interface Summary {
 }
 
 /**
- * After this long a wait no longer counts as progress: Reconciling becomes Stalled, and Argo CD shows Degraded. That is long
- * enough for a Helm install or a sync wave to bring the missing object, and short enough for a person who watches a rollout.
+ * A wait that has lasted this long no longer counts as progress: Reconciling becomes Stalled, and Argo CD shows Degraded. The
+ * time is enough for a Helm install or a sync wave to bring the missing object, and short for a person who watches a rollout.
  */
 export const PATIENCE_MS = 5 * 60_000;
 /** After this many resyncs in a row that could not read the outside system, earlier results are no longer trusted. */
 export const UNOBSERVED_RESYNCS = 3;
 /**
- * Marks the message of a Stalled that is caused by the passing of time. Only the status survives a restart, so the mark is kept
- * there. While the mark is present, a change from one transient reason to another does not start the time again.
+ * Begins the message of Stalled when only the length of the wait made the object Stalled. Only the status survives a restart,
+ * so this mark is kept there. While the mark is present, a change from one transient reason to another does not start the time
+ * again.
  */
 const OVERDUE = "for more than 5 minutes: ";
 
@@ -215,8 +216,9 @@ function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict |
 }
 
 /**
- * Returns Ready while a deletion waits. The status of Ready stays, because the outside resource behind the object may still work. The
- * reason says why the object is not gone yet, because Ready's reason is all that `kubectl get` shows of the conditions.
+ * Returns Ready while a deletion waits. The status of Ready stays, because the outside resource behind the object may still
+ * work. The reason says why the object is not gone yet, because Ready's reason is all that `kubectl get` shows of the
+ * conditions.
  */
 function becauseOf(wait: Verdict, ready: Verdict): Verdict {
   return { ...ready, reason: DELETION_WAITS, message: wait.message };

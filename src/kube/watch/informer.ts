@@ -159,7 +159,7 @@ export class Informer<T extends KubeObject> {
 
   /**
    * Calls `listener` when the API server was set back to an earlier state, because a backup was restored, and the store equals
-   * that state. Anything remembered by version, by generation or as our own last write may never have happened in that state.
+   * that state. What a listener remembers (a version, a generation, our own last write) may never have happened in that state.
    * `found` is true when this informer noticed the restore by its own versions; then call `distrust` on the informers of other
    * kinds.
    */

@@ -237,7 +237,8 @@ function anew({
 }
 
 /**
- * Begins a list under distrust. A list under way begins again as well, because its first pages may be from before the restore.
+ * Begins a list after another watch found that the server was set back. A list under way begins again as well, because its
+ * first pages may be from before the restore.
  */
 function distrusted(state: ReflectorState): ReflectorState {
   if (state.phase === "waiting") return distrusted(state.next);

@@ -15,7 +15,7 @@ import type { Condition, RuntimeStatus } from "../status/conditions.ts";
  */
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
-/** All fields of metadata except `managedFields` (often larger than the object itself), `generateName` and `selfLink`. */
+/** The metadata that is kept: all but `managedFields` (often larger than the object itself), `generateName` and `selfLink`. */
 const KEPT = [
   "name",
   "namespace",
