@@ -271,7 +271,7 @@ describe("two releases that see the same objects", () => {
     expect(both.map(({ reconciled }) => reconciled.length).sort()).toEqual([0, 1]);
   });
 
-  test("a release that may take over an object does so, and keeps its status fields", async () => {
+  test("a release that may take over an object does so, and keeps the object's status fields", async () => {
     const first = run({
       instance: "first/release",
       reconcile: async () => ({ ...good, status: { sid: "PN1" } }),

@@ -3,7 +3,7 @@ import { KubeClient } from "../../src/kube/client/client.ts";
 import { customResourceDefinitions, type KubeObject, type ResourceType } from "../../src/kube/resource.ts";
 import { silentLog } from "../../src/log.ts";
 
-/** A kind of the tests' own. The runtime knows none of the product's kinds, and neither do its tests. */
+/** A kind that only the tests have. The runtime knows none of the product's kinds, and neither do its tests. */
 export interface Widget extends KubeObject {
   spec: { size?: number };
   status?: Record<string, unknown>;

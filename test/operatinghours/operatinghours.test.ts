@@ -187,7 +187,7 @@ test("a calendar that is over, or never closes, has no next transition", async (
   await becomes("always", "True Ready Open until undefined");
 });
 
-test("only objects whose state has changed meanwhile are written after a restart", async () => {
+test("after a restart, only objects whose state changed while no controller ran are written", async () => {
   const first = run(at("2026-11-24T10:00:00Z"));
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await create("late", { timeZone: "Europe/Vienna", weekly: daily("08:00", "22:00") });

@@ -50,7 +50,7 @@ function start(args: string[], own: NodeJS.ProcessEnv = {}): ChildProcess {
   return child;
 }
 
-/** Resolves when the log contains this text. The returned function gives everything logged up to the time of its call. */
+/** Waits until the log contains this text. Returns a function that gives everything logged up to the time of its call. */
 async function said(child: ChildProcess, what: string): Promise<() => string> {
   let log = "";
   await new Promise<void>((found) =>
@@ -82,9 +82,9 @@ describe("Ctrl-C in a terminal, which signals the whole process group, counts as
     });
 });
 
-describe("a signal to the started process alone ends the program in order when it was", () => {
+describe("a signal to the started process alone ends the program in order", () => {
   for (const [name, args] of Object.entries(starts))
-    test(`started by ${name}`, async () => {
+    test(`when the program was started by ${name}`, async () => {
       const child = start([...args, ...simulator]);
       const log = await said(child, '"msg":"started"');
       child.kill("SIGTERM");
@@ -93,7 +93,7 @@ describe("a signal to the started process alone ends the program in order when i
     });
 });
 
-test("SIGTERM at once ends a command that does not listen for signals", async () => {
+test("a SIGTERM right after the start ends a command that does not listen for signals", async () => {
   const silent = createServer();
   const asked = once(silent, "request");
   await once(silent.listen(0, "127.0.0.1"), "listening");
@@ -123,7 +123,7 @@ describe("a process whose log reader is gone ends on a signal", () => {
     });
 });
 
-test("a validation whose reader stops reading ends with the same exit code", async () => {
+test("a successful validation ends with exit code 0 even when nobody reads its output", async () => {
   const child = start([...starts["node itself"]!, "validate", "--output", "json", join(root, "examples")]);
   child.stdout!.destroy();
   expect(await once(child, "close")).toEqual([0, null]);

@@ -472,7 +472,7 @@ export class KubeClient {
     const what = nameOf(call);
     let sent: AbortSignal | undefined;
     const exchange = async () => {
-      // This is checked here and not earlier, because the wait for a connection may have used up the lease.
+      // The lease is checked here and not earlier, because the wait for a connection may have used up the lease.
       if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
       sent = AbortSignal.timeout(this.#requestTimeoutMs);
       const signal = call.signal === undefined ? sent : AbortSignal.any([call.signal, sent]);

@@ -64,7 +64,7 @@ export interface ReconcileContext<T extends KubeObject> {
 
 /** A kind's own code. The runtime decides when to call it, writes the status, and records events. */
 export interface Reconciler<T extends KubeObject> {
-  /** The status of an object that has no status yet. It is written before the first reconcile. */
+  /** Returns the status for an object that has none yet. It is written before the first reconcile. */
   firstSight(object: T): { verdicts: readonly Verdict[]; status?: Record<string, unknown> };
   reconcile(ctx: ReconcileContext<T>): Promise<Outcome>;
   /** Undoes the changes outside when the object is deleted. Absent: there is nothing to undo. */

@@ -247,7 +247,8 @@ function distrusted(state: ReflectorState): ReflectorState {
 }
 
 /**
- * The server ends watches all the time (`timeoutSeconds`, a restart), so the next watch follows at once from the same place.
+ * Resumes a watch that the server has ended. The server ends watches all the time (`timeoutSeconds`, a restart), so the machine
+ * waits only when the watch was very short.
  */
 function ended<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "watching" }>,
