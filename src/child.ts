@@ -16,7 +16,7 @@ export interface ChildOptions {
  * reads a pipe whose other end only this process holds. A line in the pipe means that the program has ended. When the pipe
  * closes without a line, this process is gone (even by SIGKILL, which no exit handler sees), and the program gets the signal.
  *
- * The watcher is orphaned on purpose: PostgreSQL treats it as a crash when a child process ends that it did not start.
+ * The watcher is orphaned on purpose: PostgreSQL treats the end of a child process that it did not start as a crash.
  * PR_SET_PDEATHSIG would do the same as the watcher, but needs a helper program and exists only on Linux.
  */
 const WATCHED = `exec 3<&0 </dev/null

@@ -16,7 +16,7 @@ const PER_FREE = 4;
  * at most four times as many places as the tenant may still take.
  *
  * No share has to be configured. A tenant that is alone gets three quarters of all places or a little more. Two tenants that
- * take all they can get leave an eighth free, ten leave a thirtieth. As long as such tenants number less than a quarter of the
+ * take all they can get leave an eighth free, ten leave a thirtieth. As long as there are fewer such tenants than a quarter of the
  * places, a tenant that holds nothing finds a free place. Network switches share their buffers in this way
  * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
  *

@@ -8,7 +8,7 @@ export interface ClockChange {
 export const DAY_MS = 86_400_000;
 
 /**
- * How far apart the samples are in which clock changes are searched. Two changes never fall between two samples: in the IANA
+ * The samples that are compared to find clock changes are this far apart. Two changes never fall between two samples: in the IANA
  * database, changes of one zone since 1970 are at least 7 days apart.
  */
 const SAMPLE_MS = 3 * DAY_MS;
@@ -186,7 +186,7 @@ const startOfYear = (year: number) => utc([year, 1, 1]);
 
 const FIRST_MS = Date.parse("0001-01-03T00:00:00Z");
 
-/** Like Date.UTC, which takes the years 0 to 99 for 1900 to 1999; this function does not. A spec may contain them. */
+/** Like Date.UTC, but takes a year from 0 to 99 as it is and not as 1900 to 1999. A spec may contain such a year. */
 function utc(
   [year, month, day]: [year: number, month: number, day: number],
   [hour, minute, second]: [hour: number, minute: number, second: number] = [0, 0, 0],

@@ -225,7 +225,7 @@ describe("a server that refuses", () => {
   });
 });
 
-test("a namespace that may not be listed is reported, other namespaces work, and it works too once the right is granted", async () => {
+test("a namespace that may not be listed is reported, other namespaces work, and the refused one works once the right is granted", async () => {
   const closed = await newNamespace("informer-closed");
   const account = `system:serviceaccount:${namespace}:watcher`;
   const read = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];

@@ -117,7 +117,7 @@ describe("a client in a pod", () => {
     await writeFile(mount("token"), second.token);
     expect(await whoAmI(), "not at each request").toBe(first.user);
     now += 10_000;
-    // The official client reads a token at most once a minute.
+    // The official client reads a token file at most once a minute.
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
     expect(await whoAmI()).toBe(second.user);
   });

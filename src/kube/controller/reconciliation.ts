@@ -111,7 +111,7 @@ const BUG = {
   message: "the operator failed unexpectedly; its log has the details, and it tries again",
 } as const;
 
-/** When the object is reconciled again: `retry`: after a growing delay; `after`: after `ms`; `wait`: when something happens. */
+/** When the object is reconciled again: after a growing delay (`retry`), after `ms` (`after`), or on a change (`wait`). */
 export type Next =
   | { do: "retry"; atLeastMs?: number | undefined }
   | { do: "after"; ms: number }
