@@ -16,8 +16,8 @@ const PER_FREE = 4;
  * at most four times as many places as the tenant may still take.
  *
  * No share has to be configured. A tenant that is alone gets three quarters of all places or a little more. Two tenants that
- * take all they can get leave an eighth free, ten leave a thirtieth. As long as there are fewer such tenants than a quarter of the
- * places, a tenant that holds nothing finds a free place. Network switches share their buffers in this way
+ * take all they can get leave an eighth free, ten leave a thirtieth. As long as the number of such tenants is below a quarter
+ * of the number of places, a tenant that holds nothing finds a free place. Network switches share their buffers in this way
  * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
  *
  * The API server's own Priority and Fairness solves the same problem with shares that must be known beforehand:

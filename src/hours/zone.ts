@@ -8,8 +8,8 @@ export interface ClockChange {
 export const DAY_MS = 86_400_000;
 
 /**
- * The samples that are compared to find clock changes are this far apart. Two changes never fall between two samples: in the IANA
- * database, changes of one zone since 1970 are at least 7 days apart.
+ * The samples that are compared to find clock changes are this far apart. Two changes never fall between two samples: in the
+ * IANA database, changes of one zone since 1970 are at least 7 days apart.
  */
 const SAMPLE_MS = 3 * DAY_MS;
 /**

@@ -95,9 +95,9 @@ export const PATIENCE_MS = 5 * 60_000;
 /** After this many resyncs in a row that could not read the outside system, earlier results are no longer trusted. */
 export const UNOBSERVED_RESYNCS = 3;
 /**
- * The start of the message of Stalled when only the length of the wait made the object Stalled. Only the status survives a restart,
- * so this mark is kept there. While the mark is present, a change from one transient reason to another does not start the time
- * again.
+ * The start of the message of Stalled when only the length of the wait made the object Stalled. Only the status survives a
+ * restart, so this mark is kept there. While the mark is present, a change from one transient reason to another does not start
+ * the time again.
  */
 const OVERDUE = "for more than 5 minutes: ";
 
