@@ -9,7 +9,7 @@ import { secretOf } from "./workstream/secret.ts";
 import type { SecretReader } from "./workstream/secret-reader.ts";
 import type { Streams } from "./workstream/streams.ts";
 
-/** The parts of the operator that remember something of an object by its key, and the watches. */
+/** The watches, and the parts of the operator that remember something about an object by its key. */
 export interface ForgettingOptions {
   watches: Watches;
   streams: Pick<Streams, "delete">;
@@ -38,8 +38,8 @@ export class Forgetting {
   }
 
   /**
-   * Call this after each attempt on a stream. The stream may have been deleted during the attempt; then what the
-   * attempt stored must be dropped as well. Returns true if the stream was deleted.
+   * Drops what is remembered of a stream if it was deleted during an attempt, because the attempt may have stored
+   * something after the deletion. Call this after each attempt on a stream. Returns true if the stream was deleted.
    */
   streamReconciled(object: WorkStream): boolean {
     if (this.#options.watches.workStreams.store.getByKey(keyOf(object)) !== undefined) return false;
@@ -47,7 +47,7 @@ export class Forgetting {
     return true;
   }
 
-  /** Call this when a WorkStream has been deleted. */
+  /** Drops what is remembered of a WorkStream that has been deleted. */
   streamGone({ metadata }: WorkStream) {
     const { accounts, credentialChecks, routing, streams } = this.#options;
     const key = keyOf({ metadata });
@@ -58,7 +58,7 @@ export class Forgetting {
     this.#namespaceOf(metadata.namespace!);
   }
 
-  /** Call this when an SmsNumber has been deleted. */
+  /** Forgets the UID of the namespace of a deleted SmsNumber, unless the namespace has other objects of ours. */
   numberGone({ metadata }: SmsNumber) {
     this.#namespaceOf(metadata.namespace!);
   }

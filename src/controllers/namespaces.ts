@@ -15,7 +15,7 @@ export class NamespaceUids {
     this.#client = client;
   }
 
-  /** Throws when the namespace does not exist; the next call requests its UID again. */
+  /** The UID of a namespace. Throws if the namespace does not exist; the next call requests the UID again. */
   async uidOf(namespace: string, signal: AbortSignal): Promise<string> {
     let uid = this.#known.get(namespace);
     if (uid === undefined) {
@@ -29,14 +29,14 @@ export class NamespaceUids {
   }
 
   /**
-   * Call this when the last WorkStream or SmsNumber of the namespace is deleted. If the namespace is created again it
-   * has another UID.
+   * Drops the UID of a namespace. Call this when the last WorkStream or SmsNumber of the namespace is deleted: if the
+   * namespace is created again, it has another UID.
    */
   forget(namespace: string) {
     this.#known.delete(namespace);
   }
 
-  /** Call this when a backup of the cluster was restored: any namespace may have another UID now. */
+  /** Drops all UIDs. Call this when a backup of the cluster was restored: any namespace may have another UID now. */
   clear() {
     this.#known.clear();
   }

@@ -1,7 +1,7 @@
 /**
- * The operator as a whole. Every part is made here, gets the parts that it needs, and is started and stopped in an
- * order that keeps its promises. All parts are connected in this one constructor, from the bottom up. So no part has
- * to be set late, and a reader sees which part depends on which.
+ * The operator as a whole. One constructor makes all parts, from the bottom up, and gives each part the parts that it
+ * needs. So no part lacks another part after it was made, and a reader sees which part depends on which. The parts are
+ * also started and stopped here, in an order that matters: comments at the calls say why.
  */
 
 import type { Registry } from "@prometheus-io/client";
@@ -122,7 +122,7 @@ export class Operator {
   /** The controllers, in the order in which they are started. They are started after the watches. */
   readonly #controllers: readonly Part[];
   readonly #upkeep: Upkeep;
-  /** Parts that controllers use until they end. They are stopped after the controllers, in any order. */
+  /** Parts that the controllers use until their last attempt. They are stopped after the controllers, in any order. */
   readonly #shared: readonly Part[];
   #offTerm = () => {};
   #atWorkSinceMs = 0;
@@ -352,7 +352,7 @@ export class Operator {
     this.#upkeep.start();
   }
 
-  /** Waits for the attempts under way. The caller gives up the Lease after this, not before. */
+  /** Stops all parts and waits for the attempts under way. The caller must not give up the Lease before this ends. */
   async stop() {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(new Error("operator stopped"));
@@ -395,8 +395,8 @@ export class Operator {
   }
 
   /**
-   * Runs after a backup of the cluster was restored (ADR 23). What is remembered by name or by version may belong to
-   * another object.
+   * Repairs what this process and the records remember after a backup of the cluster was restored (ADR 23). A name or a
+   * version may now stand for another object.
    */
   async #restored() {
     this.#secretReader.clear();
@@ -412,7 +412,10 @@ export class Operator {
     }
   }
 
-  /** Drops what was seen in an earlier term, because another leader may have changed Twilio since. */
+  /**
+   * Begins a term in all parts. What they saw in an earlier term is dropped, because another leader may have changed
+   * something at Twilio since.
+   */
   #beginTerm(term: Term) {
     const ending = AbortSignal.any([term.signal, this.#stop.signal]);
     this.#recordsOfTerm.begin(ending);
@@ -420,8 +423,8 @@ export class Operator {
     this.#credentialChecks.begin(ending);
     this.#accounts.begin(term);
     this.#checks.begin(term);
-    // This runs now and again at the end of the term. An attempt that is still under way when a term ends may write
-    // here a little later, so one run is not enough.
+    // This runs now, and once more at the end of the term. An attempt that is still under way when a term ends may
+    // write here a little later, so one run is not enough.
     const forget = () => {
       this.#streams.clear();
       this.#credentialChecks.clear();
@@ -432,8 +435,8 @@ export class Operator {
       this.#atWorkSinceMs = this.#options.clock.monotonic();
     };
     atWork();
-    // The time limit of a deletion counts from here. Before the records are read and the watches are full no cleanup
-    // can be tried, and that may take longer than the limit.
+    // The time limit of a deletion counts from when the records are read and the watches are full. No cleanup can be
+    // tried before, and to get there may take longer than the limit.
     Promise.all([this.#recordsOfTerm.loaded, this.watches.synced]).then(atWork, () => {});
   }
 }

@@ -1,7 +1,7 @@
 import type { SmsNumberStatus, WorkStreamStatus } from "../api/index.ts";
 
 /**
- * Which process owns a field of a kind's status. The controller owns most fields and `smschannel work` owns the rest;
+ * Which process owns a field of the status. The controller owns most fields and `smschannel work` owns the rest;
  * server-side apply keeps the two apart by field manager (ADR 5). Fields that are not listed here belong to neither.
  * Otherwise a controller that is older than a field would find a difference at each attempt, and would write the
  * status again each time.

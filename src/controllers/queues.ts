@@ -27,8 +27,9 @@ export interface QueuesOptions {
 export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
   const { workStreams, smsNumbers } = watches;
   /**
-   * The account that stands for the stream in the queue. While the credentials of a stream are not known, the name of
-   * its Secret stands for the account, because streams with the same Secret have the same account.
+   * The name of a stream's account in the queue: the fingerprint of its credentials. While these are not known, the
+   * name of its Secret takes their place, because streams with the same Secret have the same account. Undefined: the
+   * stream does not exist.
    */
   const accountOf = (namespace: string, stream: string): string | undefined => {
     const known = streams.get(`${namespace}/${stream}`)?.fingerprint;

@@ -77,7 +77,7 @@ const ofTwilio = [
   { code: "ECONNREFUSED" },
 ].map((facts) => failureFrom(new TwilioFault("Any", facts), { purpose: "look", permission: "any" }));
 
-/** The reasons that a self-check finds, and those that make a URL useless without a self-check. */
+/** The reasons that a self-check finds, and those for which a URL cannot work whatever a self-check finds. */
 const ofTheUrl: Reason[] = [
   ...[200, 302, 401, 404, 503].map((status) => refusal("https://a/b", { status, body: "x" }).reason),
   ...[403, 503].map((status) => refusal("https://a/b", { status, body: "" }).reason),

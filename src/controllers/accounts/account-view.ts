@@ -1,7 +1,7 @@
 /**
- * What this process last saw in a Twilio account. Readings of an account begin only here. The rule is that any number
- * of callers cost one reading. With a thousand numbers, or when Twilio does not answer, callers with a reading each
- * would use up the rate limit of the account.
+ * What this process last saw in a Twilio account. Readings of an account begin only here, and callers that need one at
+ * the same time share it. If each caller began its own, the callers of a thousand numbers would use up the rate limit
+ * of the account. So would callers that try again while Twilio does not answer.
  */
 
 import { NEVER, orAborted } from "../../aborted.ts";
@@ -34,9 +34,9 @@ const SURROUNDINGS_MS = 3_600_000;
  */
 const CHANGING_MS = 3_600_000;
 /**
- * The shortest time between two readings of Messaging Services and Conversations addresses that come before their
- * hour. It grows with the number of calls that a reading needs. Without it a user who changes objects in a loop could
- * use up the rate limit of the account.
+ * The shortest time from one reading of Messaging Services and Conversations addresses to an extra one, which comes
+ * before the hourly reading is due. This time grows with the number of calls that a reading needs. Without it a user
+ * who changes objects in a loop could use up the rate limit of the account.
  */
 const EXTRA_READING_MS = 10_000;
 const EXTRA_READING_MS_PER_CALL = 500;
@@ -65,8 +65,8 @@ interface Reading {
 
 /**
  * A Twilio account as seen with one set of credentials. One paged list serves all its numbers; a call for each number
- * would be a thousand calls. A view belongs to the fingerprint of its credentials and never just to an account SID.
- * So no user sees a list that other credentials opened.
+ * would be a thousand calls. Each fingerprint of credentials has a view of its own, even if several belong to the same
+ * account SID. So no user sees a list that was read with somebody else's credentials.
  */
 export class AccountView {
   readonly twilio: TwilioAccount;
@@ -98,8 +98,8 @@ export class AccountView {
   }
 
   /**
-   * The time from which Messaging Services and Conversations addresses may be read before their hour. There is one
-   * limit for each account, for all callers together.
+   * The earliest time for an extra reading of Messaging Services and Conversations addresses, before the hourly one is
+   * due. All callers together have this one limit.
    */
   get surroundingsFromMs(): number {
     if (this.#surroundings === undefined) return 0;
@@ -116,12 +116,12 @@ export class AccountView {
   }
 
   /**
-   * A snapshot whose reading began at `sinceMs` or later: the last one, the one under way, or a new one. The
-   * beginning counts because a change at Twilio after it may be missing in the answer.
+   * A snapshot whose reading began at `sinceMs` or later: the last one, the one under way, or a new one. What counts is
+   * when the reading began, because a change at Twilio after that moment may be missing in the answer.
    *
    * Callers that come after a reading began share the next one. So a thousand numbers that are applied one after
-   * another do not cause a thousand lists. Only a change by a user does not wait for the reading of a resync. If
-   * `options.signal` aborts, this caller stops waiting and the reading goes on.
+   * another do not cause a thousand lists. There is one exception: a change by a user does not wait for the reading of
+   * a resync. If `options.signal` aborts, this caller stops waiting and the reading goes on.
    */
   async since(sinceMs: number, { surroundingsSinceMs = 0, ...options }: LookOptions): Promise<Snapshot> {
     for (;;) {
@@ -176,8 +176,8 @@ export class AccountView {
   }
 
   /**
-   * Looks for a number that is missing in the last list, by its digits. A number that is found becomes part of the
-   * snapshot.
+   * Asks Twilio for one number by its digits, when the last list does not have it. A number that Twilio finds becomes
+   * part of the snapshot. Undefined: the account has no such number.
    */
   async find(spec: string, options: CallOptions): Promise<PhoneNumber | undefined> {
     const found = await this.twilio.findNumber(`+${spec}`, options);
@@ -197,9 +197,9 @@ export class AccountView {
   }
 
   /**
-   * Sets the webhook of a number and returns the number as it is in the answer from Twilio. A cache in between may
-   * answer with the state from before the update. So the answer becomes part of the snapshot only by `noteUpdated`,
-   * once the caller has seen in it that Twilio made the change.
+   * Sets the webhook of a number and returns the number as Twilio's answer shows it. A cache between us and Twilio may
+   * answer with the state from before the update. So this does not change the snapshot. The caller first checks that
+   * the answer has the change, and then calls `noteUpdated`.
    */
   async update(number: PhoneNumber, webhook: Webhook, options: CallOptions): Promise<PhoneNumber> {
     const change = webhook as WebhookChange;
@@ -208,7 +208,10 @@ export class AccountView {
       : await this.twilio.updateNumber(number.sid, change, options);
   }
 
-  /** Adds the answer to an update to the snapshot. It is more recent than any list whose reading began before it. */
+  /**
+   * Puts a number that Twilio returned just now into the snapshot. It counts as more recent than any list whose
+   * reading began before this call.
+   */
   noteUpdated(number: PhoneNumber) {
     this.#updated.set(number.sid, { number, atMs: this.#clock.monotonic() });
     this.#snapshot?.numbers.set(digits(number.phoneNumber), number);

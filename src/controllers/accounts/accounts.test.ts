@@ -11,7 +11,7 @@ const options = { lane: "change" as const, signal: new AbortController().signal 
 const number = (smsUrl: string): PhoneNumber =>
   ({ kind: "number", sid: "PN1", phoneNumber: "+14252306549", smsUrl }) as PhoneNumber;
 
-/** An account at Twilio whose answers a test gives one by one. It counts the requests. */
+/** A stand-in for an account at Twilio. It gives the answers that a test prepared, in order, and counts requests. */
 class FakeTwilio {
   asked = 0;
   services = 0;
@@ -199,7 +199,7 @@ describe("the snapshot of a Twilio account", () => {
     expect(account.latest).toMatchObject({ takenAtMs: since + 1000, surroundings: { takenAtMs: since } });
   });
 
-  test("allows extra readings less often if one reading takes many calls", async () => {
+  test("allows extra readings of Messaging Services less often if one such reading takes many calls", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -212,7 +212,7 @@ describe("the snapshot of a Twilio account", () => {
     expect(account.surroundingsFromMs - clock.monotonic()).toBe(51_500);
   });
 
-  test("has its services and addresses read again only once an hour", async () => {
+  test("has its Messaging Services and Conversations addresses read again only once an hour", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);

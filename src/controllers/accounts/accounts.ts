@@ -53,7 +53,7 @@ interface AccountInUse {
 
 /**
  * All accounts in use. Each is resynced on a timer of its own as long as some WorkStream uses it; the timers vary at
- * random. What was seen of the accounts is forgotten when the term ends, because the next leader may change it.
+ * random. What was seen of the accounts is forgotten when the term ends, because the next leader may change webhooks.
  */
 export class Accounts {
   readonly #options: AccountsOptions;
@@ -71,7 +71,10 @@ export class Accounts {
     this.#options = options;
   }
 
-  /** Starts the resyncs, which go on until the term ends. Before the first term nothing is resynced. */
+  /**
+   * Begins a term of leadership. Accounts of the last term are forgotten. An account that comes into use from now on is
+   * resynced until this term ends. Outside of a term no account is resynced.
+   */
   begin(term: Pick<Term, "signal" | "remainingMs">) {
     // Attempts that were still running after the end of the last term may have added accounts.
     this.#forgetAll();
@@ -121,8 +124,8 @@ export class Accounts {
   }
 
   /**
-   * Call this when the stream is gone, or when its credentials are no longer valid. The timer of an account ends with
-   * its last user.
+   * Ends the use of an account by `user`, whose stream is gone or whose credentials are no longer valid. An account
+   * without users is forgotten, and its timer ends.
    */
   stopUsing(user: string) {
     const fingerprint = this.#accountOf.get(user);
@@ -136,8 +139,8 @@ export class Accounts {
   }
 
   /**
-   * Call this when texts that used to come to the numbers of this user no longer come. The next resync then reads the
-   * services that may take the texts.
+   * Makes the next resync of this user's account also read the services that may take its texts. Call this when texts
+   * that used to come to the numbers of this user no longer come.
    */
   suspect(user: string) {
     const entry = this.#accounts.get(this.#accountOf.get(user) ?? "");

@@ -14,7 +14,7 @@ export type Override =
 /** The Messaging Service that a number is in, reduced to what matters for incoming texts. */
 export interface ServiceMembership {
   serviceSid: string;
-  /** Whether the service has the setting “Defer to sender's webhook”. */
+  /** Whether “Defer to sender's webhook” is turned on in the service. */
   usesNumbersWebhook: boolean;
   inboundUrl: string;
 }
@@ -44,7 +44,7 @@ export function overrideOf({
       "ConversationsOverrides",
       "a Twilio Conversations address takes this number's texts; remove its autocreation at Twilio",
     );
-  // Services that are made in the console of Twilio have the setting "Defer to sender's webhook".
+  // Services that are made in the console of Twilio have "Defer to sender's webhook" turned on.
   if (service === undefined || service.usesNumbersWebhook) return undefined;
   // A service that has no URL and does not defer drops incoming texts. Twilio does not even log these texts.
   if (service.inboundUrl === "")
@@ -52,7 +52,7 @@ export function overrideOf({
       "MessagingServiceDropsInbound",
       `Messaging Service ${service.serviceSid} drops incoming texts; turn on “Defer to sender's webhook” there`,
     );
-  // A user pointed the service at our URL, which works as well.
+  // A user set the URL of this route in the service. Texts reach the route that way too.
   if (isThisRoute(service.inboundUrl.split("#")[0]!)) return { kind: "routesHere" };
   return elsewhere(
     "MessagingServiceOverrides",

@@ -7,7 +7,7 @@ import { readSurroundings } from "./snapshot.ts";
 const options = { lane: "resync" as const, signal: new AbortController().signal };
 const failing = (status: number) => () =>
   Promise.reject(failureFrom(faultFrom("ListShortCodes", status, "<html>"), operations.ListShortCodes));
-/** The answers to lists: rows, or an error that is not in the form of Twilio. */
+/** What each call for a list answers: rows, or an error in a form that is not Twilio's. */
 type Lists = Partial<Record<keyof TwilioAccount, () => Promise<object[] | string[]>>>;
 const some: Lists = {
   listMessagingServices: async () => [

@@ -41,13 +41,13 @@ export interface AccountSurroundings {
   calls: number;
   shortCodes: readonly PhoneNumber[];
   /**
-   * The Messaging Service of each number or short code, by its SID. At Twilio a number is in one service at most
-   * (error 21712).
+   * The Messaging Service of each number or short code, by the SID of the number or short code. At Twilio a number is
+   * in one service at most (error 21712).
    */
   services: ReadonlyMap<string, ServiceMembership>;
   /** The digits of the numbers whose texts a Conversations address with autocreation takes. */
   conversations: ReadonlySet<string>;
-  /** The names of the optional lists that were not empty. */
+  /** The names of the lists that had entries, among those that a server in place of Twilio may lack. */
   filled: ReadonlySet<string>;
 }
 
@@ -93,9 +93,9 @@ export async function readSurroundings(
 }
 
 /**
- * A server that stands in for Twilio and lacks such a resource answers 404 in a form of its own. The list then counts
- * as empty. A broken proxy may answer in the same way, so a 404 for a list that had entries before counts as an
- * error.
+ * The rows of a list that may be missing. A server that stands in for Twilio and lacks the list answers 404 in a form
+ * of its own. The list then counts as empty. A broken proxy may answer in the same way, so a 404 for a list that had
+ * entries before counts as an error.
  */
 async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }): Promise<T[]> {
   try {
@@ -139,8 +139,8 @@ async function membersOf(
 }
 
 /**
- * Makes a snapshot with numbers and short codes in one map. Their digits are never the same, because a short code has
- * five or six.
+ * Makes a snapshot with numbers and short codes in one map, by their digits. No number has the digits of a short code,
+ * because only a short code has five or six.
  */
 export function snapshotOf(
   numbers: readonly PhoneNumber[],

@@ -1,7 +1,7 @@
 /**
- * Reads what the receivers report in the database: when a text of which route, signed by which token, was last
- * accepted. With this a rotation ends sooner, and a text proves a URL as well as a probe does. The reports are
- * optional: without a database there are none, and the operator works without them.
+ * Reads the reports of the receivers from the database: for each route and token, when a text was last accepted. With
+ * these reports the operator can end a rotation of tokens sooner. A text also proves a URL as well as a probe does.
+ * The reports are optional: without a database there are none, and the operator works without them.
  */
 
 import type pg from "pg";
@@ -42,7 +42,7 @@ export const noEvidence: Evidence = {
   stop: async () => {},
 };
 
-/** Where reports are read, and the functions that are called about them. */
+/** The database with the reports, and the functions that are called for what they show. */
 export interface EvidenceOptions {
   databaseUrl: DatabaseUrl;
   clock: Clock;

@@ -24,8 +24,8 @@ const GAPS_MISSED = 5;
  */
 const SHORTEST_SILENCE_MS = 5 * 60_000;
 /**
- * The longest silence that is worth reporting. For a route whose texts come more rarely there is no gain: the
- * services of the account are read once an hour anyway.
+ * The longest silence that is waited for. A route that needs a longer one, because its texts come rarely, never counts
+ * as silent. To report it would gain nothing, because the services of the account are read once an hour anyway.
  */
 const LONGEST_SILENCE_MS = 3_600_000;
 

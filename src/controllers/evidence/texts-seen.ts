@@ -10,8 +10,7 @@ interface TokenSeen {
 
 /**
  * The most routes, and the most tokens of a route, that are noted. An attacker who controls a receiver can report
- * routes and tokens without end. There are ten thousand routes with a few tokens each, so honest reports stay far
- * below these bounds.
+ * routes and tokens without end. Even ten thousand routes with a few tokens each stay far below these bounds.
  */
 const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
 
@@ -29,7 +28,8 @@ export class TextsSeen {
   }
 
   /**
-   * Notes one report. Returns the key of the route when the report is news. Beyond the bounds nothing new is noted.
+   * Notes one report. Returns the key of the route if the report is news, and otherwise undefined. Once a bound is
+   * reached, reports about further routes or tokens are ignored.
    */
   note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;

@@ -25,7 +25,7 @@ export function operatingHoursController(
       // No request is needed to compute the status, so the first status is already complete. That makes one write
       // instead of two.
       firstSight: (object) => outcomeOf(object, clock.now()),
-      // Each attempt is computed from the spec and the clock alone, so a missed wake-up only delays the status.
+      // The status is computed from the spec and the clock alone, so a missed wake-up only delays it.
       reconcile: async ({ object }) => outcomeOf(object, clock.now()),
       onFailure: (_, error) => [failed(error)],
     },

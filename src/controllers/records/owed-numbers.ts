@@ -4,7 +4,7 @@ import type { OwedRecord } from "./record.ts";
 
 /**
  * The numbers that are owed. They can be looked up by number, by the SmsNumber that held the number, by stream, and
- * by the URLs that the number points at. Each has an index, because reconciles use all four.
+ * by the URLs that the number points at. Each of these lookups has an index, because reconciles use all four.
  */
 export class OwedNumbers {
   readonly #bySid = new Map<string, OwedRecord>();
@@ -37,7 +37,8 @@ export class OwedNumbers {
     this.#bySid.set(owed.phoneNumberSid, owed);
     this.#sidsByUid.add(owed.uid, owed.phoneNumberSid);
     this.#sidsByStream.add(`${owed.namespaceUid}/${owed.stream}`, owed.phoneNumberSid);
-    // Once the SmsNumber is gone, nobody answers texts to this number any more, so its URLs need not verify.
+    // Once the SmsNumber is gone, nobody answers texts to this number any more. So the receivers need not accept texts
+    // at its URLs.
     if (owed.configured !== undefined && owed.isGone !== true)
       this.#sidsByUrls.add(configuredKey(owed.configured), owed.phoneNumberSid);
   }

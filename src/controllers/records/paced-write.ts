@@ -31,7 +31,7 @@ export class PacedWrite {
   #nextMs = Number.NEGATIVE_INFINITY;
   #urgent = new AbortController();
 
-  /** `write` must read the content in the same turn in which it is called, not later. */
+  /** `write` must read the content before it waits for anything: a later change belongs to the next write. */
   constructor(write: () => Promise<void>, clock: Clock) {
     this.#write = write;
     this.#clock = clock;
@@ -57,13 +57,13 @@ export class PacedWrite {
     return this.#schedule();
   }
 
-  /** Like `changed`, for a caller that changed nothing: resolves at once when everything is written. */
+  /** Like `changed`, for a caller that changed nothing: resolves at once if everything is written already. */
   async durable(): Promise<void> {
     if (this.#dirty) await this.#schedule();
     else await this.#running;
   }
 
-  /** All changes until the next write begins share its promise. */
+  /** Schedules the next write. All changes until that write begins share its promise. */
   #schedule(): Promise<void> {
     this.#scheduled ??= this.#next();
     return this.#scheduled;
@@ -75,7 +75,7 @@ export class PacedWrite {
     const waitMs = Math.max(0, this.#nextMs - this.#clock.monotonic());
     await this.#clock.sleep(waitMs, this.#urgent.signal).catch(() => {});
     this.#urgent = new AbortController();
-    // Changes from here on need another write, because `#write` reads the content in the same turn.
+    // Changes from here on need another write, because `#write` now reads the content before it waits for anything.
     this.#scheduled = undefined;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;

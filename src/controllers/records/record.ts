@@ -30,8 +30,8 @@ export interface TokenRecord {
  */
 export interface UrlRecord extends RouteUrls {
   /**
-   * When another pair took the place of this one. A replaced pair goes on verifying until no number points at it any
-   * more.
+   * When another pair took the place of this one, or when the last number stopped pointing at it. Texts at a replaced
+   * pair are still accepted for a while. Absent for a pair in use.
    */
   replacedAtMs?: number;
 }
@@ -132,8 +132,8 @@ export interface OwedRecord extends HeldNumber {
   why: string;
   sinceMs: number;
   /**
-   * The SmsNumber of this number is gone as well. So nobody will give the number back until another SmsNumber holds
-   * it.
+   * Set once the SmsNumber that held this number is gone as well. From then on nobody gives the number back until
+   * another SmsNumber holds it.
    */
   isGone?: true;
 }

@@ -12,9 +12,9 @@ class MemoryStore {
   readonly saved = new Map<number, Record<string, string>>();
   saves = 0;
   failures = 0;
-  /** The errors that writes of these shards fail with. */
+  /** The shards whose writes fail, each with its error. */
   readonly broken = new Map<number, Error>();
-  /** Writes of this shard never end. */
+  /** The shard whose writes never end, if any. */
   stuck: number | undefined;
   bytes = 1000;
   /** Each write waits for this promise. */
@@ -120,7 +120,7 @@ describe("records", () => {
     expect(next.hasInboundUrl("https://a/inbound/team/support")).toBe(true);
   });
 
-  test("are durable when the promise resolves, and changes made at the same time share a write", async () => {
+  test("are stored when the promise of a change resolves, and changes made at the same time share a write", async () => {
     await timed(records.putClaim(claim()));
     expect(store.saves).toBe(1);
     await timed(
@@ -240,7 +240,7 @@ describe("records", () => {
       expect(next.claim("PN1")).toEqual(claim());
     });
 
-    test("a load fails with a conflict when another process wrote after it had read", async () => {
+    test("loading fails with a conflict when another process wrote after the records were read", async () => {
       store.broken.set(broken, new KubeError("changed meanwhile", { status: 409, reason: "Conflict" }));
       await expect(timed(fresh().load())).rejects.toThrow("changed meanwhile");
     });
@@ -287,7 +287,7 @@ describe("records", () => {
     const known = ["b", "c", "a", "d"].map((host) =>
       records.hasFallbackUrl(`https://${host}/fallback/team/support`),
     );
-    // The one on a has an inbound URL of ours beside it.
+    // The fallback URL on host a counts as ours, because its host has our inbound URL of the same stream.
     expect(known).toEqual([true, true, true, false]);
   });
 
@@ -496,7 +496,7 @@ describe("a number that was not given back", () => {
   });
 });
 
-test("equal records are encoded as equal bytes in any order", async () => {
+test("equal records give equal bytes, whatever their order", async () => {
   const a = await encodeRecords({
     routes: [route({ stream: "a" }), route({ stream: "b" })],
     claims: [claim()],
