@@ -395,8 +395,8 @@ export class Operator {
   }
 
   /**
-   * Repairs what this process and the records remember after a backup of the cluster was restored (ADR 23). A name or a
-   * version may now stand for another object.
+   * Drops what is remembered by name or by version, and writes the records again. Runs after a backup of the cluster
+   * was restored (ADR 23), because a name or a version may now stand for another object.
    */
   async #restored() {
     this.#secretReader.clear();

@@ -57,8 +57,9 @@ export class Relations {
   }
 
   /**
-   * After a start it is not known yet whether the account owns a number. Until then a number stays in the route if it
-   * was there before, so that a restart does not make the receiver refuse its texts.
+   * The digits of the numbers that the operator only observes and that the account of the stream has. After a start it
+   * is not known yet whether the account has a number. Until then a number stays in the route if it was there before,
+   * so that a restart does not make the receiver refuse its texts.
    */
   #observedDigits(route: Pick<RouteRecord, "namespace" | "stream">, before: readonly string[]): string[] {
     const deps = {

@@ -9,7 +9,7 @@ import type { Watches } from "./watches.ts";
  * When a user last changed an object (a "touch"), as far as this process saw it and by its monotonic clock.
  * Kubernetes' own times are whole seconds, and Kubernetes stores no time of a change. Creating an object counts, and
  * so does changing its spec, a label or an annotation. The operator's own writes of status and finalizers do not
- * count. Make this before the informer starts, because it sees only changes from then on.
+ * count. Make it before the informer starts, because it does not learn of earlier changes.
  */
 export class Touches<T extends KubeObject> {
   readonly #clock: Clock;
@@ -29,7 +29,7 @@ export class Touches<T extends KubeObject> {
     return this.#at.get(metadata.uid ?? "") ?? this.#clock.monotonic();
   }
 
-  /** Call this when something that belongs to the object was changed, such as its Secret. */
+  /** Counts the object as touched now. Call this when something that belongs to it was changed, such as its Secret. */
   touch({ metadata }: T) {
     if (metadata.uid !== undefined && this.#at.has(metadata.uid))
       this.#at.set(metadata.uid, this.#clock.monotonic());

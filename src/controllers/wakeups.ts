@@ -41,8 +41,8 @@ export class Wakeups {
   #listen() {
     const { workStreams, smsNumbers, operatingHours, secrets } = this.#watches;
     const queues = this.#queues;
-    // This kind can be listed now: a right was granted, or a CRD was installed. Nothing else wakes the objects that
-    // waited for this list.
+    // A kind was listed for the first time, perhaps late: a right was granted, or a CRD was installed. Nothing else
+    // wakes the objects of another kind that waited for this list.
     workStreams.onListed((namespace) => all(queues.smsNumbers, smsNumbers, namespace));
     operatingHours.onListed((namespace) => all(queues.smsNumbers, smsNumbers, namespace));
     smsNumbers.onListed((namespace) => all(queues.workStreams, workStreams, namespace));

@@ -37,12 +37,12 @@ const keys = (count: number, value: unknown, prefix = "k") =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [`${prefix}${at.toString(36)}`, value]));
 const object = (metadata: object, rest: object = {}): KubeObject =>
   ({ apiVersion: "v1", kind: "Secret", metadata: { name: "a", ...metadata }, ...rest }) as KubeObject;
-/** Reads an object as it comes from a watch, up to the store. */
+/** Returns a function that reads an object as it comes from a watch, and trims it as the store would. */
 const heard = (one: KubeObject) => {
   const text = JSON.stringify({ type: "ADDED", object: one });
   return () => trim((parseSkimmed(text) as { object: KubeObject }).object);
 };
-/** Reads objects as they come from a list. */
+/** Returns a function that reads these objects as they come from a list. */
 const listed = (...items: KubeObject[]) => {
   const text = JSON.stringify({ metadata: { resourceVersion: "1" }, items });
   return () => parsePage(text, (item) => trim(item as KubeObject));

@@ -27,7 +27,7 @@ async function begin(options: WorldOptions = {}) {
   world.publicUrl = spoiler.url;
 }
 
-/** Waits until the stream and the number are not Ready for this reason and with this message. */
+/** Waits until stream and number both report that they are not Ready, with this reason and message. */
 async function told(reason: string, says: RegExp): Promise<void> {
   for (const [type, name] of [
     [workStreams, "support"],
@@ -47,7 +47,7 @@ async function told(reason: string, says: RegExp): Promise<void> {
     });
 }
 
-/** Six ways of spoiling requests. spoils.test.ts tests all of them. */
+/** Six of the ways in which a proxy can spoil requests. spoils.test.ts tests every way. */
 const ways: [Mode, reason: string, says: RegExp][] = [
   ["signature removed", "PublicUrlAltersRequests", /the header X-Twilio-Signature is removed/],
   ["slash appended", "PublicUrlAltersRequests", /a slash is appended to the path/],
@@ -57,7 +57,7 @@ const ways: [Mode, reason: string, says: RegExp][] = [
   ["firewall's page", "PublicUrlNotOurs", /refused by something in front of the receiver \(403\)/],
 ];
 
-describe("a number whose URL spoils requests is not pointed there, reports why, and becomes Ready once the proxy stops", () => {
+describe("a number is not pointed at a URL whose proxy spoils requests, reports why, and becomes Ready once the proxy stops", () => {
   for (const [mode, reason, says] of ways)
     test(`spoiled by the proxy: ${mode}`, async () => {
       await begin();
@@ -100,7 +100,7 @@ describe("a number becomes Ready behind a proxy that changes requests without ha
     "headers added",
   ];
   for (const mode of harmless)
-    test(`spoiled by the proxy: ${mode}`, async () => {
+    test(`changed by the proxy: ${mode}`, async () => {
       await begin();
       spoiler.mode = mode;
       await world.wired();
@@ -136,8 +136,8 @@ test("a database that takes no texts is reported within a minute, and so is its 
 }, 120_000);
 
 /**
- * Advances the clock by this time in small steps until `wanted` resolves. Requests can be answered in the pauses
- * between the steps.
+ * Advances the clock in small steps until `wanted` resolves, and by at most this time. Requests can be answered in the
+ * pauses between the steps.
  */
 async function during<T>(clock: SkippingClock, ms: number, wanted: Promise<T>): Promise<T> {
   let over = false;

@@ -45,8 +45,8 @@ beforeAll(async () => {
 afterAll(() => end());
 
 /**
- * The two ends of a message: the receiver refuses only texts with the content that the proxy changes, or it refuses
- * every text.
+ * The two ways in which a message can go on: the receiver refuses only texts with the content that the proxy changes,
+ * or it refuses every text.
  */
 const SOME = /, and such texts are refused; /;
 const ALL = /, and every text is refused; /;

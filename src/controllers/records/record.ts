@@ -30,8 +30,8 @@ export interface TokenRecord {
  */
 export interface UrlRecord extends RouteUrls {
   /**
-   * When another pair took the place of this one, or when the last number stopped pointing at it. Texts at a replaced
-   * pair are still accepted for a while. Absent for a pair in use.
+   * When this pair went out of use: another pair has taken its place, and no number points at this one any more. Texts
+   * that arrive here are still accepted for an hour after that. Absent while the pair is in use.
    */
   replacedAtMs?: number;
 }

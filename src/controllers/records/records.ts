@@ -35,7 +35,7 @@ const NEW_ROUTE_BYTES = 1500;
 
 /** The storage of the records. A test uses a map in its place. */
 export interface ShardStore {
-  /** Throws if it cannot return everything that is stored: the next save would overwrite what is missing. */
+  /** Reads a shard. Throws unless it can return everything that is stored: the next save would overwrite the rest. */
   load(shard: number): Promise<Shard>;
   /**
    * Stores the content. Once it is durable, the promise resolves with the bytes of the largest Secret. Writes only
@@ -83,8 +83,8 @@ type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
  * Routes, claims and owed numbers. A change applies in memory at once, and is durable when the promise of the method
- * resolves. Changes within 250 ms share one write. Await that promise before you change something at Twilio or a
- * status. Each shard is written separately, so a shard that cannot be written does not delay streams of other shards.
+ * resolves. Await that promise before you change something at Twilio or a status. Changes within 250 ms share one
+ * write. Each shard is written separately, so a shard that cannot be written does not delay streams of other shards.
  *
  * A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by identity
  * (ADR 21).
@@ -97,8 +97,8 @@ export class Records {
   /** Routes and claims by shard, so that a write does not have to compute the shard of every record. */
   readonly #shards: ShardState[];
   /**
-   * Keys of routes by `namespaceUid/stream` and by namespace UID. SIDs of claims by the UID of the holder, by stream
-   * and by URLs.
+   * The indexes. The keys of routes are indexed by `namespaceUid/stream` and by namespace UID. The SIDs of claimed
+   * numbers are indexed by the UID of the holder, by stream and by URLs.
    */
   readonly #keysByStream = new MultiMap<string, string>();
   readonly #keysByNamespace = new MultiMap<string, string>();
@@ -110,7 +110,10 @@ export class Records {
    * that still has a former URL belongs to us.
    */
   readonly #inboundUrls = new Set<string>();
-  /** The same for fallback URLs, without those that have an inbound URL beside them: most do, and memory is short. */
+  /**
+   * The same for fallback URLs, but only for those whose own host has no inbound URL of the stream. These are few, and
+   * memory is short: `hasFallbackUrl` finds the others by their inbound URLs.
+   */
   readonly #fallbackUrls = new Set<string>();
   readonly #evictionListeners: ((key: string) => void)[] = [];
 
@@ -172,10 +175,10 @@ export class Records {
   }
 
   /**
-   * Call this after a backup of the cluster was restored, when the Secrets may be older than the last write (ADR 23).
-   * Compares each Secret with the records in memory and writes those that differ. The memory is right and the Secret
-   * wrong: Twilio was not set back, and the memory knows what was set there. Resolves with the reasons why shards
-   * could not be written.
+   * Compares each Secret with the records in memory, and writes the Secrets that differ. Call this after a backup of
+   * the cluster was restored, when the Secrets may be older than the last write (ADR 23). Then the memory is right and
+   * the Secret wrong: Twilio was not set back, and the memory knows what was set there. Resolves with the errors of
+   * shards that could not be written.
    */
   async restored(): Promise<unknown[]> {
     this.#options.store.invalidate();
@@ -262,9 +265,9 @@ export class Records {
   }
 
   /**
-   * Whether a number that we configured points at these URLs. If so, they must go on verifying. A number whose
-   * fallback URL is not known (an older record) counts by its inbound URL alone. An owed number counts as long as its
-   * SmsNumber may still give it back.
+   * Whether a number that we configured points at these URLs. If so, the receivers must go on accepting texts there. A
+   * number whose fallback URL is not known (an older record) counts by its inbound URL alone. An owed number counts as
+   * long as its SmsNumber may still give it back.
    */
   pointedAt({ inbound, fallback }: Pick<UrlRecord, "inbound" | "fallback">): boolean {
     const keys = [urlsKey(inbound, fallback), urlsKey(inbound, undefined)];
@@ -277,11 +280,11 @@ export class Records {
   }
 
   /**
-   * Changes a route, or makes one where `change` gets undefined. `change` runs at once, so that two callers that
-   * change different parts do not undo each other. The generation rises when the part of the receiver differs, and a
-   * new route's is above those of the stream's other routes.
+   * Changes a route, or makes it if it does not exist: then `change` gets undefined. `change` gets the route as it is
+   * at that moment, so two callers that change different parts do not undo each other. The generation rises when the
+   * part that the receivers get changes. A new route has a higher generation than the stream's other routes.
    * Resolves with the route once it is durable, or with undefined when `change` returns undefined. Throws
-   * RouteTableFull for a new route without room; a route in use is always kept.
+   * RouteTableFull if there is no room for a new route; a route in use is always kept.
    */
   async updateRoute(
     key: string,

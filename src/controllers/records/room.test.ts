@@ -24,7 +24,7 @@ const withNumber = (stream: string): RouteStanding =>
 const take = (...evict: RouteStanding[]): Room => ({ do: "take", evict: evict.map(({ route }) => route) });
 const namespaceRows: Record<string, [RouteStanding[], Room | "refuse"]> = {
   "an empty namespace has room": [[], take()],
-  "there is no room when it already has two existing streams": [[live("a"), live("b")], "refuse"],
+  "there is no room when the namespace has two existing streams": [[live("a"), live("b")], "refuse"],
   "a route that the same stream has for another account does not count": [
     [live("new", "AC2"), live("b")],
     take(),

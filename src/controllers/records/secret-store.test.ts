@@ -18,7 +18,7 @@ const route: RouteRecord = {
   generation: 1,
 };
 
-/** An API server that has no Secrets and creates new ones when `allow` resolves. */
+/** A store on an API server that has no Secrets yet. Each Secret is created once `allow` resolves for its name. */
 function store(allow: (name: string) => Promise<void>) {
   const begun: string[] = [];
   const ended: string[] = [];

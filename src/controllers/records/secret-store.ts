@@ -92,8 +92,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
 }
 
 /**
- * Adds the test route to its shard. The route is made once; if that fails, the write fails, and the next write tries
- * again.
+ * Returns a function that lists the test routes of a shard: one for the shard that has the test route, and none for
+ * the others. The route is made once; if that fails, the write fails, and the next write tries again.
  */
 function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   let made: Promise<Route> | undefined;
@@ -131,9 +131,9 @@ async function read(
 }
 
 /**
- * Writes the Secret when it differs, always with the resourceVersion that this process saw last. If another process
- * wrote the Secret meanwhile, this write fails with a conflict and overwrites nothing. Such a process can be a former
- * leader that does not know yet that it lost the Lease.
+ * Writes the Secret if it differs from what this process saw last, and always with the resourceVersion of that. If
+ * another process wrote the Secret meanwhile, this write fails with a conflict and overwrites nothing. Such a process
+ * can be a former leader that does not know yet that it lost the Lease.
  */
 async function write(
   options: SecretStoreOptions,

@@ -45,8 +45,8 @@ export interface TwilioSideOptions {
 }
 
 /**
- * Builds what finalizers need from the operator, for a process that is not an operator: its records and Secrets,
- * and Twilio, but no watches.
+ * Builds what finalizers need, for a process that is not the operator: the operator's records and Secrets, and a
+ * client of Twilio, but no watches.
  */
 export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal) {
   const { client, term, operatorNamespace, instance, routeShards, clock, log } = options;

@@ -52,7 +52,7 @@ function pathChange(url: string, target: string): string | undefined {
   return `the path becomes ${word(path)}`;
 }
 
-/** The change of the signature header, if any. No request verifies without it. */
+/** The change of the signature header, if any. The receiver refuses a text without the right signature. */
 function signatureChange(sent: string | undefined, arrived: string | undefined): string | undefined {
   if (arrived === undefined || arrived === "") return "the header X-Twilio-Signature is removed";
   return arrived === sent ? undefined : "the header X-Twilio-Signature is changed";
@@ -134,8 +134,8 @@ function valueChange(before: readonly string[], after: readonly string[]): strin
 }
 
 /**
- * Rules that recognise, from the request as it arrived, what was changed on the way. The first rule that matches
- * wins, so narrower rules come first.
+ * Rules that recognise what was changed on the way, from the value of a field as it was sent and as it arrived. The
+ * first rule that matches wins, so narrower rules come first.
  */
 const RULES: readonly [what: string, holds: (sent: string, arrived: string) => boolean][] = [
   [WORDS.trimmed, (sent, arrived) => arrived === sent.trim()],
@@ -152,8 +152,8 @@ const EMOJI = /\p{Extended_Pictographic}/u;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 const withoutBlanks = (text: string) => text.replace(/\s+/g, "");
 /**
- * Whether two texts are equal apart from characters beyond ASCII, and apart from what software that does not
- * understand such characters makes of them. The letter under an accent may be kept or lost.
+ * Whether two texts are equal apart from characters beyond ASCII, and apart from what other software may put in their
+ * place. The letter under an accent may be kept or lost.
  */
 const sameInAscii = (a: string, b: string) =>
   asciiOf(a) === asciiOf(b) || asciiOf(a.normalize("NFD")) === asciiOf(b.normalize("NFD"));
@@ -181,7 +181,7 @@ function decoded(text: string): string {
 }
 
 /**
- * A short piece of the request that arrived, safe for a status: only a few plain characters, because anything on the
- * way can put any text there.
+ * A short piece of the request that arrived, safe for a status. Only a limited number of plain characters is kept,
+ * because anything on the way can put any text into the request.
  */
 const word = (text: string) => text.replace(/[^\w.~!$&'()*+,;=:@/%-]/g, "").slice(0, 120) || "nothing";

@@ -94,7 +94,7 @@ describe("self-checks", () => {
     await clock.advance(15_000);
     expect(checks.verdict("a")).toMatchObject({ status: "False", reason: "PublicUrlUnreachable" });
     expect(checks.verdict("b").status).toBe("False");
-    // A failing host does not show that the receivers have lost the route, so a number may stay pointed at it.
+    // A failing host does not show that the receivers have lost the route, so a number may stay pointed at the route.
     expect(checks.passed("a", 1)).toBe(true);
     state.answer = { kind: "answered", generation: 1 };
     await clock.advance(6_000);

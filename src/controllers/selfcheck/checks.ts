@@ -69,7 +69,7 @@ export interface ChecksOptions {
 /**
  * Proves that requests to the public URL reach the receiver. A new or changed route is probed until it has passed
  * three times in a row, because there are several receivers and each learns of a route at its own time. From then on
- * one random route of each host is probed in place of all its routes. Only a leader probes, and forgets its findings
+ * one random route of each host is probed in place of all its routes. Only a leader probes, and it forgets its findings
  * when its term ends.
  */
 export class Checks {
@@ -133,15 +133,15 @@ export class Checks {
   }
 
   /**
-   * Whether this generation of the route, or a later one, was answered often enough that a number may be pointed at
-   * the URL.
+   * Whether enough probes have passed for this generation of the route, or for a later one. If so, a number may be
+   * pointed at the URL.
    */
   passed(key: string, generation: number): boolean {
     const known = this.#routes.get(key);
     return known !== undefined && known.check.generation >= generation && passed(known.check);
   }
 
-  /** The generation of the route that the receivers have proven to know. Undefined before the first pass. */
+  /** The newest generation of the route, if the receivers have proven to know it. Undefined if they have not. */
   provenGeneration(key: string): number | undefined {
     const known = this.#routes.get(key);
     return known !== undefined && passed(known.check) ? known.check.generation : undefined;
@@ -160,8 +160,8 @@ export class Checks {
     const lastFailure = host && failureOf(host);
     if (lastFailure !== undefined) {
       // A new route that fails may just not have reached the receivers yet, and `verdictOf` waits for some failures
-      // before it says so. A failing host had worked before, so the verdict must not wait: the number of failures is
-      // above every limit.
+      // before it says so. A failing host had worked before, so the verdict must not wait. Therefore `verdictOf` is
+      // given a number of failures that is above every limit.
       const failures = FAILURES_ALLOWED + LOADING_FAILURES;
       const failing: RouteCheck = { ...known.check, proven: false, failures, lastFailure };
       return verdictOf(failing, lastText, clock.now());

@@ -85,7 +85,7 @@ export class Host {
     }
   }
 
-  /** Call this when a route needs no more probes. Another route may then become the scout. */
+  /** Call this when a route needs no more probes. If this route was the scout, another route can become the scout. */
   done(key: string): void {
     if (this.#scout === key) this.#scout = undefined;
   }

@@ -64,8 +64,8 @@ test("a probe connects to a given address even if HTTP_PROXY names a proxy", asy
 });
 
 /**
- * A receiver that accepts every request, behind a firewall that refuses requests like those of Twilio when told to.
- * It counts requests.
+ * A receiver that accepts every request, behind a firewall that refuses requests like those of Twilio while
+ * `seen.refuses` is true. `seen.requests` counts the requests that reach the firewall.
  */
 async function firewalled() {
   const seen = { requests: 0, refuses: true };

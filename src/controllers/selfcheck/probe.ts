@@ -153,8 +153,8 @@ async function sendPlain(times: number, ask: ProbeAsk): Promise<Met> {
 }
 
 /**
- * Whether the answer refuses this request. A 4xx status judges the request; any request would have got a 5xx or no
- * answer.
+ * Whether the answer refuses this request and not every request. A 4xx status is about the request itself. A 5xx
+ * status is not: any other request would have got it as well.
  */
 const isRefusal = ({ status }: ForeignAnswer) => status >= 400 && status < 500;
 

@@ -64,8 +64,8 @@ const foreign = (status: number) =>
 const LOGIN = /\b(log-?in|sign-?in|signon|sso|oauth2?|oidc|openid|saml2?|auth|authorize|adfs|idp|cas)\b/i;
 
 /**
- * The problem of a redirect: its target decides what to do about it. The message names only hosts and our own paths,
- * because a query can hold secrets.
+ * The problem when the answer is a redirect. The message says what to do, which depends on where the redirect leads.
+ * It names only hosts and our own paths, because a query can hold secrets.
  */
 function redirect(url: string, status: number, location: string | undefined): ProbeProblem {
   const problem = (where: string): ProbeProblem => ({

@@ -24,7 +24,7 @@ describe("the self-check of a route", () => {
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
   test("begins to count passes again after a failure", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
-  test("does not count an answer from a receiver with an older route as a pass, and reports it if it lasts", () => {
+  test("does not count answers from a receiver with an older route as passes, and reports them if they go on", () => {
     const check = checkedBy(newCheck(2), answered(2), answered(2), answered(1));
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "Unknown" });
@@ -33,7 +33,7 @@ describe("the self-check of a route", () => {
   });
   test("counts an answer for a newer generation than wanted as a pass", () =>
     expect(checkedBy(newCheck(1), answered(2)).passes).toBe(1));
-  test("stays True after a change of the route, which must pass again", () => {
+  test("stays True after a change of the route, although the changed route must still pass", () => {
     const check = retarget(checkedBy(newCheck(1), answered(1), answered(1), answered(1)), 2);
     expect(passed(check)).toBe(false);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "True" });

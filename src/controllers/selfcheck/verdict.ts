@@ -73,8 +73,8 @@ export function retarget(check: RouteCheck, generation: number): RouteCheck {
 }
 
 /**
- * Why texts would not get through, according to a receiver that can know. A receiver with an older version of the
- * route judged the request by that version, so what it reports does not count.
+ * Why texts would not get through, according to this probe. Undefined: it found no problem. A receiver with an older
+ * version of the route judged the request by that version, so a problem that it reports does not count.
  */
 export function problemOf({ generation }: RouteCheck, result: ProbeResult): ProbeProblem | undefined {
   if (result.kind === "answered") return result.generation < generation ? undefined : result.problem;

@@ -11,20 +11,20 @@ const route = (unneededSinceMs?: number) =>
   ({ stream: "support", ...(unneededSinceMs === undefined ? {} : { unneededSinceMs }) }) as RouteRecord;
 
 const rows: Record<string, [RouteRecord, { stream: boolean; claim: boolean }, RouteUpkeep["do"]]> = {
-  "keeps it while its stream exists": [route(), { stream: true, claim: false }, "keep"],
-  "keeps it while a number still points at it": [route(), { stream: false, claim: true }, "keep"],
-  "marks it when nothing needs it any more": [route(), { stream: false, claim: false }, "mark"],
-  "keeps it until nothing has needed it for an hour": [
+  "keeps the route while its stream exists": [route(), { stream: true, claim: false }, "keep"],
+  "keeps the route while a number still points at it": [route(), { stream: false, claim: true }, "keep"],
+  "marks the route when nothing needs it any more": [route(), { stream: false, claim: false }, "mark"],
+  "keeps the route until nothing has needed it for an hour": [
     route(now - UNNEEDED_ROUTE_MS + 1),
     { stream: false, claim: false },
     "keep",
   ],
-  "drops it after nothing has needed it for an hour": [
+  "drops the route after nothing has needed it for an hour": [
     route(now - UNNEEDED_ROUTE_MS),
     { stream: false, claim: false },
     "drop",
   ],
-  "removes the mark when its stream is created again in time": [
+  "removes the mark of the route when its stream is created again in time": [
     route(now - 1),
     { stream: true, claim: false },
     "unmark",

@@ -36,8 +36,8 @@ export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Ro
 }
 
 /**
- * Checks every route once. Its changes are durable when the promise resolves. `onDrop` is called for each route that
- * is dropped, even if a write fails.
+ * Checks every route once, and marks, unmarks or drops it if needed. These changes are durable when the promise resolves.
+ * `onDrop` is called for each route that is dropped, even if a write fails.
  */
 export async function keepUp(
   records: Records,
@@ -67,8 +67,8 @@ function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {
 }
 
 /**
- * The digits whose texts belong to a route: the numbers with a claim in the account of the route, and the numbers
- * that are only observed.
+ * The digits of the numbers whose texts belong to a route: numbers with a claim in the account of the route, and
+ * numbers that the operator only observes.
  */
 export function digitsOf(
   route: Pick<RouteRecord, "namespaceUid" | "stream" | "accountSid">,

@@ -47,8 +47,8 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
   const before = { smsUrl: "https://legacy.example.com/", smsApplicationSid: "" } as Webhook;
 
   /**
-   * Runs the upkeep once a minute. `fails` says how often a write of the records fails, or the removal of the saved
-   * webhook.
+   * Runs the upkeep once a minute. `fails` says how many writes of the records (`save`) fail at first, and how many
+   * removals of the saved webhook (`remove`).
    */
   async function looking(stored: Partial<Shard>, saved: [string, Webhook][], fails: Record<string, number>) {
     const clock = new ManualClock();

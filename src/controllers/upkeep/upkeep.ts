@@ -112,7 +112,7 @@ export class Upkeep {
     if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
       return await this.#tell(claim);
     // The Secret with the saved webhook may exist although it could not be read. It is deleted before the claim,
-    // because nothing else shows that it may exist.
+    // because nothing but the claim shows that the Secret may exist.
     await previous.remove(claim.uid, signal);
     await records.dropClaim(claim.phoneNumberSid);
   }

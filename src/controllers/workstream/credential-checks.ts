@@ -70,8 +70,8 @@ export class CredentialChecks {
 
   /**
    * Checks the credentials for `user`, the key of a WorkStream. The WorkStream counts as a user of these
-   * credentials until it checks others or stops. Throws the `Failure` that Twilio's answer means. An aborted signal
-   * only ends this caller's wait: other callers may wait for the same answer.
+   * credentials until it checks other credentials, or until `stopUsing`. Throws the `Failure` that Twilio's answer
+   * means. An aborted signal only ends this caller's wait: other callers may wait for the same answer.
    */
   async check(user: string, credentials: Credentials, options: CheckOptions): Promise<CredentialCheck> {
     const account = this.#twilio.account(credentials);

@@ -55,7 +55,7 @@ export async function judgeCredentials(
       lane,
       tenant: where.namespace,
       signal: patience,
-      // A resync checks refused credentials again. An attempt for any other change need not.
+      // A resync checks refused credentials again. An attempt for any other reason need not.
       again: lane === "resync",
       touchedAtMs: deps.touchedAt(object),
     });

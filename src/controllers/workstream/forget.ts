@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * Name of an annotation, which is public: set on a WorkStream, with any value, it ends former tokens at once. Each
- * value acts only once, so that an annotation that stays in Git does not end former tokens at every later rotation.
+ * The name of an annotation that users set on a WorkStream. With any value it ends former tokens at once. Each value
+ * acts only once, so that an annotation that stays in Git does not end former tokens at every later rotation.
  */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
 

@@ -52,8 +52,8 @@ export function outcome(
       ...numberRef(object, facts.number),
       appliedGeneration: appliedGeneration(deps, object, route),
     },
-    // While Twilio does not answer, the status stays as it was for a while. These are the conditions for an outage
-    // that lasts too long.
+    // While Twilio does not answer, the status keeps its former conditions for a while. These conditions take their
+    // place if the outage lasts too long.
     ...(found.unobserved === undefined
       ? {}
       : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),

@@ -41,7 +41,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 1000 + AFTER_NEWER_SEEN_MS }],
   ],
-  "a text signed with the other token before the retirement counts from the retirement": [
+  "a text signed with the other token before a token is retired counts as if it came at the retirement": [
     input({
       known: [{ token: "a" }, { token: "b" }],
       accepted: ["b"],

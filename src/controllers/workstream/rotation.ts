@@ -27,8 +27,8 @@ export interface RotationInput {
   /** The tokens in the Secret that Twilio accepts now, in the order in which the Secret has them. */
   accepted: readonly string[];
   /**
-   * When a receiver first accepted a text signed with this token, counted from when the token became current;
-   * undefined where that is not known.
+   * When a receiver first accepted a text signed with this token, as far as this process knows. Undefined if no such
+   * text is known.
    */
   firstAcceptedAt(token: string): number | undefined;
   /** True when the user asked that former tokens end now, for example after a leak. */
@@ -37,9 +37,9 @@ export interface RotationInput {
 }
 
 /**
- * Decides which tokens verify signatures. A token that leaves the Secret stays valid until texts signed with a
- * newer token have been accepted for an hour. After a day it ends in any case. Current tokens come first and have
- * no end. Pure.
+ * Decides which tokens verify signatures. A token that left the Secret stays valid until an hour after a text signed
+ * with a newer token was first accepted. After a day it ends in any case. Current tokens come first and have no end.
+ * Pure.
  */
 export function rotate({ known, accepted, firstAcceptedAt, forget, now }: RotationInput): TokenRecord[] {
   const current: TokenRecord[] = accepted.map((token) => ({ token }));

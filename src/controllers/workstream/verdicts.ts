@@ -45,7 +45,7 @@ export interface Known {
 }
 
 /**
- * Takes the verdicts that are still certain from the status. The verdict on the rules counts if its condition is of
+ * Takes from the status the verdicts that are still certain. The verdict on the rules counts if its condition is of
  * the present generation. The verdict on the URL counts if the WorkStream still has the same URL.
  */
 export function knownOf({ metadata, status }: WorkStream, inboundUrl: string): Known {
