@@ -36,7 +36,7 @@ export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): Ro
 }
 
 /**
- * Checks every route once, and marks, unmarks or drops it if needed. These changes are durable when the promise resolves.
+ * Checks every route once, and marks, unmarks or drops it if needed. The changes are durable when the promise resolves.
  * `onDrop` is called for each route that is dropped, even if a write fails.
  */
 export async function keepUp(
