@@ -343,8 +343,8 @@ export class Operator {
 
   start() {
     const { leader } = this.#options;
-    // This listener comes before those of the controllers: when a term begins, the records must be loading before any
-    // attempt waits for them.
+    // This listener is added before those of the controllers: when a term begins, the records must be loading before
+    // any attempt waits for them.
     this.#offTerm = leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {});
     if (leader === undefined) this.#beginTerm(ALWAYS);
     this.watches.start();
@@ -436,7 +436,7 @@ export class Operator {
     };
     atWork();
     // The time limit of a deletion counts from when the records are read and the watches are full. No cleanup can be
-    // tried before, and to get there may take longer than the limit.
+    // tried earlier, and the wait for records and watches may be longer than the limit.
     Promise.all([this.#recordsOfTerm.loaded, this.watches.synced]).then(atWork, () => {});
   }
 }

@@ -9,8 +9,8 @@ import { type Mode, type Spoiler, startSpoiler } from "../support/spoiler.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 // The tests here check the conditions that users see when a proxy in front of the receiver spoils requests, or when
-// the database of the receiver takes no texts. API server, operator, receiver and database are real, and the
-// simulated Twilio goes through the same proxy.
+// the database of the receiver takes no texts. API server, operator, receiver and database are real. The simulated
+// Twilio sends texts through the same proxy.
 
 let world: World;
 let spoiler: Spoiler;

@@ -46,7 +46,7 @@ interface AccountInUse {
   users: Set<string>;
   /** Whether the secondary token was the one that worked, when that was last reported. */
   promoted: boolean;
-  /** Whether texts that used to come no longer come, so that something at Twilio may take them. */
+  /** Whether texts that used to come stopped coming. Something at Twilio may take them. */
   suspect: boolean;
   cancel: () => void;
 }

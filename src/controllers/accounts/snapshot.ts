@@ -116,7 +116,7 @@ export function sameSurroundings(a: AccountSurroundings, b: AccountSurroundings)
   return isDeepStrictEqual(facts(a), facts(b));
 }
 
-/** The members of one Messaging Service, each with what the service does with its texts. */
+/** The members of one Messaging Service, each with what the service does with texts to that member. */
 async function membersOf(
   account: TwilioAccount,
   service: MessagingService,

@@ -9,7 +9,7 @@ interface TokenSeen {
 }
 
 /**
- * The most routes, and the most tokens of a route, that are noted. An attacker who controls a receiver can report
+ * How many routes are noted at most, and how many tokens of one route. An attacker who controls a receiver can report
  * routes and tokens without end. Even ten thousand routes with a few tokens each stay far below these bounds.
  */
 const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];

@@ -1,6 +1,6 @@
 /**
- * Turns records into the bytes of a Secret: gzipped JSON, packed in buckets so that a change costs only its own
- * bucket (ADR 13). The encoding is deterministic: equal records give equal bytes, so an unchanged Secret is never
+ * Turns records into the bytes of a Secret: gzipped JSON in buckets, so that after a change only one bucket is packed
+ * again (ADR 13). The encoding is deterministic: equal records give equal bytes, so an unchanged Secret is never
  * written.
  */
 
@@ -71,8 +71,8 @@ export function decodeRecords(data: Record<string, string> | undefined): Shard {
 
 function unpack(key: string, data: Record<string, string> | undefined): unknown {
   const text = data?.[key];
-  // A Secret of one megabyte that we wrote never unpacks to more than 64 MiB. The bound keeps a Secret that an
-  // attacker made from filling the memory.
+  // A Secret of one megabyte that we wrote never unpacks to more than 64 MiB. With this bound a Secret that an attacker
+  // wrote cannot fill the memory.
   return text === undefined
     ? undefined
     : JSON.parse(gunzipSync(Buffer.from(text, "base64"), { maxOutputLength: 64 * 2 ** 20 }).toString());

@@ -6,8 +6,8 @@ import { signatureKey } from "../../routes/signature-states.ts";
 import type { RouteRecord } from "./record.ts";
 
 /**
- * The receiver's part of a route. It holds no tokens but the HMAC states made from them, which verify a signature but
- * cannot log in at Twilio (ADR 8).
+ * The receiver's part of a route. It holds no tokens. It holds the hash states that are made from them, which verify a
+ * signature but cannot log in at Twilio (ADR 8).
  */
 export async function compileRoute(record: RouteRecord): Promise<Route> {
   const keys = await Promise.all(

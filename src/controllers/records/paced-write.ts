@@ -48,8 +48,8 @@ export class PacedWrite {
   }
 
   /**
-   * Call this after a change. Resolves when the present content is written; rejects when the next write fails.
-   * `urgent` skips the pause: the next write begins as soon as the present one ends.
+   * Notes that the content has changed, and schedules a write. Resolves when the present content is written; rejects
+   * when the next write fails. `urgent` skips the pause: the next write begins as soon as the present one ends.
    */
   changed({ urgent = false }: { urgent?: boolean } = {}): Promise<void> {
     this.#dirty = true;

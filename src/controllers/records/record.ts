@@ -122,7 +122,7 @@ export type HeldNumber = Pick<
 
 /**
  * A number that nobody holds although the webhook that we set may still be at Twilio. The number's former webhook is
- * kept for the next holder, in a Secret of the number's own. Keyed by Twilio's SID of the number.
+ * kept for the next holder, in a Secret of the number's own. The record is keyed by Twilio's SID of the number.
  */
 export interface OwedRecord extends HeldNumber {
   /**

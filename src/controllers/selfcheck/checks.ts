@@ -36,8 +36,8 @@ import {
 const HOST_INTERVAL_MS = 30_000;
 const FAILING_HOST_INTERVAL_MS = 5_000;
 /**
- * The first pause between two probes of a new route; each further pause is twice as long. A route takes some tenths
- * of a second from the Secret to the receivers.
+ * The first pause between two probes of a new route; each further pause is twice as long. After a route was written to
+ * a Secret it takes some tenths of a second until the receivers have it.
  */
 const FIRST_RETRY_MS = 250;
 /** The longest text is sent to a host at most this often: in each regular check, and not for each new route. */

@@ -21,7 +21,7 @@ export interface CheckRequest {
 }
 
 const FORM = "application/x-www-form-urlencoded; charset=utf-8";
-/** A SID of a message that Twilio never assigns. */
+/** The SID of the message in every self-check. Twilio never assigns this SID. */
 const MESSAGE = `SM${"0".repeat(32)}`;
 
 /**

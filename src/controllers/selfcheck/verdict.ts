@@ -84,8 +84,8 @@ export function problemOf({ generation }: RouteCheck, result: ProbeResult): Prob
 
 /** The state after one more probe. Pure. */
 export function note(check: RouteCheck, result: ProbeResult, nowMs: number): RouteCheck {
-  // A receiver that has not seen the change yet answered. That is not a failure of the way to the receiver, but also
-  // not a pass.
+  // The answer came from a receiver that has not seen the change yet. That is not a failure of the way to the receiver,
+  // but also not a pass.
   if (result.kind === "answered" && result.generation < check.generation) {
     const message = "a receiver answered that does not have the newest version of the route yet";
     const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
@@ -129,7 +129,7 @@ export function verdictOf(
   if (check.proven) return { status: "True" };
   if (check.lastFailure === undefined) return { status: "Unknown" };
   const { atMs, reason, message, lasts } = check.lastFailure;
-  // A route takes a moment from the Secret to the receivers. That is worth reporting only when it lasts too long.
+  // It takes a moment until the receivers have a new route. That is worth reporting only when it takes too long.
   if (reason === "RoutesNotLoaded" && check.failures < LOADING_FAILURES) return { status: "Unknown" };
   const arrived = lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs;
   if (arrived && lasts !== true && nowMs - lastAcceptedTextMs < PROOF_MS) return { status: "True" };

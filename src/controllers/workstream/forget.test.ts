@@ -6,7 +6,7 @@ const hash = (text: string) => createHash("sha256").update(text).digest("hex").s
 const long = "x".repeat(256 * 1024);
 
 const rows: Record<string, [string | undefined, string | undefined, ReturnType<typeof forgetOf>]> = {
-  "no annotation ends no former tokens": [undefined, undefined, { forget: false, forgotten: undefined }],
+  "no annotation: former tokens stay": [undefined, undefined, { forget: false, forgotten: undefined }],
   "the first value of the annotation ends former tokens": [
     "now",
     undefined,

@@ -71,7 +71,7 @@ export function urlsInForce(
   return [stillInUse(current), ...former];
 }
 
-/** Removes the end of a URL that is in use again. */
+/** The URL without the time at which it went out of use, because it is in use. */
 function stillInUse({ inbound, fallback, status }: UrlRecord): UrlRecord {
   return { inbound, fallback, status };
 }
