@@ -21,7 +21,7 @@ export interface CheckRequest {
 }
 
 const FORM = "application/x-www-form-urlencoded; charset=utf-8";
-/** The SID of the message in every self-check. Twilio never assigns this SID. */
+/** The message SID in the texts of a self-check. Twilio never assigns this SID. */
 const MESSAGE = `SM${"0".repeat(32)}`;
 
 /**
