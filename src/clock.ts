@@ -11,7 +11,7 @@ export interface Clock {
    */
   monotonic(): number;
   /**
-   * Resolves after `ms`; rejects with the signal's reason when the signal aborts first. A sleep never keeps the process alive.
+   * Resolves after `ms`; rejects with the signal's reason when the signal aborts first.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `run` once after `ms`; returns a function that cancels it. */
