@@ -87,7 +87,7 @@ export class Streams {
   }
 }
 
-/** Compares two states: the account by identity, the rest by value. */
+/** Compares two states in what SmsNumbers use of them: the account by identity, the rest by value. */
 function same(a: StreamState, b: StreamState): boolean {
   return (
     a.routeKey === b.routeKey &&
