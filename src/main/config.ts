@@ -28,7 +28,7 @@ export interface Setting<T> {
 }
 
 export type Settings = Record<string, Setting<unknown>>;
-/** The values of the settings. A value is undefined only if its setting is neither required nor has a default. */
+/** The values of the settings. A value is undefined only if its setting is not required and has no default. */
 export type Config<S extends Settings> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T>
     ? S[K] extends { default: string } | { required: true }
@@ -65,7 +65,7 @@ export function parseConfig<S extends Settings>(
   env: NodeJS.ProcessEnv,
 ): { config: Config<S>; positionals: string[] } {
   const entries = Object.entries(command.settings);
-  // Secret settings are parsed as flags, too, so that their use gets a helpful error below and not just "unknown option".
+  // Secret settings are parsed as flags, too. A user who gives one as a flag then gets a helpful error below, not just "unknown option".
   const flags = Object.fromEntries(
     entries.map(([, setting]) => [
       flagName(setting.env),

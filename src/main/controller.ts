@@ -72,7 +72,7 @@ export const controllerCommand: Command<typeof own> = {
           log,
           requestTimeoutMs: KUBE_TIMEOUT_MS,
         });
-        // The identity is unique for each start. Otherwise a restarted pod would take the Lease of the process before it for its own.
+        // The identity is unique for each start. Otherwise a restarted process would mistake its predecessor's Lease for its own.
         const identity = `${hostname()}_${randomBytes(4).toString("hex")}`;
         // The Lease has a separate client with its own connections, because a burst of status writes must not delay its renewal.
         const leaseClient = KubeClient.load({

@@ -10,7 +10,10 @@ export interface Process {
   readonly log: Log;
   readonly metrics: Registry;
   readonly health: HealthChecks;
-  /** Aborts at the first SIGTERM or SIGINT: drain and return. Another signal a second or more later ends the process at once. */
+  /**
+   * Aborts at the first SIGTERM or SIGINT. `main` must then finish its work and return. Another signal a second or more later ends the
+   * process at once.
+   */
   readonly stopping: AbortSignal;
 }
 
@@ -19,8 +22,8 @@ export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
 
   /**
-   * Adds a check. A check must not depend on a service when, during an outage of that service, an unready process does more harm than a
-   * ready process.
+   * Adds a check. A check may depend on another service only if an unready process does less harm than a ready one while that service is
+   * down.
    */
   readyWhen(name: string, check: () => string | undefined) {
     this.#ready.set(name, check);
@@ -34,7 +37,7 @@ export class HealthChecks {
   }
 }
 
-/** `/healthz` only shows that the process answers. A restart, which a failing liveness probe causes, would fix no other problem. */
+/** `/healthz` only shows that the process answers. A failing liveness probe causes a restart, and a restart would fix no other problem. */
 const ALIVE = { ok: true, text: "\n" };
 
 /** Runs all checks. The text has a line for each check, as `/readyz?verbose` has in Kubernetes. */
@@ -63,7 +66,7 @@ export async function runProcess(
   exposeBuild(metrics, options.name);
   const health = new HealthChecks();
   health.expose(metrics);
-  // `listenForStop` must be called before the first `await`, because smschannel.ts removes its handler for early signals then.
+  // `listenForStop` must be called before the first `await`: until it is called, smschannel.ts ends the process abruptly at a signal.
   const stop = listenForStop({ onStop: (signal) => log.info({ signal }, "stopping") });
   const probes = await serveProbes({ port: options.metricsPort, health, metrics });
   log.info({ port: probes.port, node: process.version }, "started");

@@ -71,7 +71,7 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   // Readiness does not depend on whether the database answers. Without ready pods an ingress answers 503 at once, while a ready receiver
   // waits for the database and tries again.
   health.readyWhen("routes", () => (routes.loaded ? undefined : (watch.problem() ?? "not read yet")));
-  // Readiness depends on the database's schema until it was once seen to fit: before that, no text can be stored.
+  // The receiver becomes ready only after it has once seen that the database's schema fits: no text can be stored without that schema.
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   try {
@@ -97,7 +97,7 @@ interface ReceiverDatabase {
   stop(): Promise<void>;
 }
 
-/** The configured database or an embedded one. Also in the embedded database, the receiver's role can only insert. */
+/** Returns the configured database, or else starts an embedded one. In the embedded one, too, the receiver's role can only insert. */
 async function databaseFor(
   config: Config<typeof own>,
   log: Log,

@@ -42,11 +42,11 @@ const own = {
 } as const;
 
 /**
- * After a release, no controller becomes the leader for this long. In that time the operator's processes can be stopped. They would
- * otherwise set every webhook again. An operator that is installed again waits at most this long.
+ * After this command has ended, no controller becomes the leader for this long, so that there is time to stop the operator's processes.
+ * Otherwise they would set every webhook again. An operator that is installed again waits at most this long.
  */
 const HOLD_MS = 120_000;
-/** The prefix of a release's identity in the Lease. By this prefix one release recognises another. */
+/** The prefix of the identity with which this command holds the Lease. By this prefix, two runs of the command recognise each other. */
 const RELEASE = "release_";
 
 /** `smschannel release`: restores webhooks and removes finalizers, before the operator is uninstalled or after it is gone. */
@@ -112,8 +112,8 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
 }
 
 /**
- * Runs `work` as the leader. Takes the Lease from a controller, but waits for the end of another release. Afterwards keeps the Lease for
- * HOLD_MS, unless the work failed.
+ * Runs `work` as the leader. Takes the Lease away from a controller, but waits for the end of another run of this command. Afterwards keeps
+ * the Lease for HOLD_MS, unless the work failed.
  */
 async function leading<T>(
   { config, client, log }: ReleaseRun,
@@ -127,7 +127,7 @@ async function leading<T>(
     identity: `${RELEASE}${hostname()}_${randomBytes(4).toString("hex")}`,
     clock: systemClock,
     log,
-    // A release never takes the Lease from another release: two releases that take it from each other would both never begin.
+    // A run of this command never takes the Lease from another run: two runs that took it from each other would both never begin.
     seize: (holder) => !holder.startsWith(RELEASE),
     onWait: (holder) => say(`another release is at work (${holder}); waiting until it ends …`),
   });
@@ -178,7 +178,7 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
   return retain ? "retain" : "asSpecified";
 }
 
-/** The line that says what was done. It counts every kind of object, even with 0, so that nothing seems to be forgotten. */
+/** The line that says what was done. It names every kind of object, even when the count is 0, so that none seems to be forgotten. */
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
   const warning = left === 0 ? "" : ` (${left} with a warning above: check their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;

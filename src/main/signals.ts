@@ -37,8 +37,8 @@ export function listenForStop({
   const onSignal = (name: NodeJS.Signals) => {
     if (!stop.signal.aborted) {
       firstAt = now();
-      // The timer keeps the process alive for a moment. Otherwise a job that ends at once would be killed by the repeated signal while it
-      // exits, when nothing listens any more, and its exit code would be lost.
+      // The timer keeps the process alive for a moment, because nothing listens for signals while a process exits. Without the timer, a
+      // repeated signal would kill a job that ends at once, and its exit code would be lost.
       setTimeout(() => {}, REPETITIONS_WITHIN_MS);
       onStop(name);
       stop.abort(new Error(`stopped by ${name}`));

@@ -91,8 +91,8 @@ function refuseRoot(): void {
 }
 
 /**
- * Ends the process at a signal while its command does not listen for signals itself: before it has started, or always. The kernel
- * ignores signals to the first process of a container unless the process has a handler, so that these signals would be lost.
+ * Ends the process at a signal if its command does not listen for signals, either not yet or never. The kernel ignores signals to the first
+ * process of a container unless the process has a handler, so without this handler these signals would be lost.
  */
 function endAtOnce(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);

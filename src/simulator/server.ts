@@ -106,7 +106,7 @@ function answerOf(call: IncomingCall): ApiAnswer | TwilioError {
   const instead = fault === undefined ? undefined : faultAnswer(fault);
   if (instead !== undefined) return instead;
   if (fault?.kind !== "unchanged") return answerCall(call);
-  // The fault `unchanged` answers a read of the same resource and does not carry out the update.
+  // Under the fault `unchanged`, the update is not carried out. The answer is that of a read of the same resource.
   return answerCall({ ...call, match: matchOperation("GET", address), form: new URLSearchParams() });
 }
 

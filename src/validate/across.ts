@@ -74,7 +74,7 @@ function problemOf(severity: AcrossProblem["severity"]) {
   });
 }
 
-/** Whether two objects are in the same namespace. Objects in files without a namespace are applied to the same namespace. */
+/** Whether two objects are in the same namespace. Objects that name no namespace are applied to one and the same namespace. */
 const near = (a: Subject, b: { metadata: { namespace?: string } }) =>
   (a.metadata.namespace ?? "") === (b.metadata.namespace ?? "");
 const manages = (number: SmsNumber) => effectiveNumber(number).managementPolicy === "Manage";
@@ -154,7 +154,7 @@ function numberTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProble
   return [error(number, ["spec", "number"], message, "NumberAlreadyClaimed")];
 }
 
-/** The first matching SmsNumber before this one. SmsNumbers that only observe do not count, because they claim nothing. */
+/** The first SmsNumber before `number` for which `same` is true. SmsNumbers that only observe do not count, because they claim nothing. */
 function before(
   number: SmsNumber,
   numbers: SmsNumber[],

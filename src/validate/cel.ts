@@ -14,8 +14,8 @@ interface Compiled {
 }
 
 /**
- * Evaluates the x-kubernetes-validations of a schema as the API server does. The rules are compiled once. With `old` undefined it checks
- * the creation of an object, to which transition rules do not apply.
+ * Makes a function that evaluates the x-kubernetes-validations of a schema as the API server does. The rules are compiled once. If `old` is
+ * undefined, the object is being created, and transition rules do not apply.
  */
 export function celCheck(schema: Schema): (value: unknown, old: unknown) => FieldProblem[] {
   const rules = new Map<Schema, Compiled[]>();

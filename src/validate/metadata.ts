@@ -56,7 +56,7 @@ function nameProblems(name: unknown, path: FieldPath, typed: Typed): FieldProble
   ];
 }
 
-/** Checks only the namespace's type: whether the namespace exists shows only in the cluster. */
+/** Checks only the type of the namespace's name. Only a cluster could show whether the namespace exists. */
 function namespaceProblems(namespace: unknown, path: FieldPath, typed: Typed): FieldProblem[] {
   return namespace === undefined || namespace === null || typeof namespace === "string"
     ? []

@@ -3,8 +3,8 @@ import type { Schema } from "../api/crds.ts";
 import { type FieldPath, type FieldProblem, inQuotes, type Typed } from "./finding.ts";
 
 /**
- * Checks a value against an OpenAPI schema. Uses the API server's own words where it has some, so that a web search finds the same
- * explanations.
+ * Makes a function that checks values against an OpenAPI schema. Where the API server has a message for a problem, the same message is
+ * used, so that a web search finds explanations.
  */
 export function schemaCheck(schema: Schema): (value: unknown, typed: Typed) => FieldProblem[] {
   // `allErrors` is set because the API server reports all errors at once, and `verbose` because the messages quote the value.

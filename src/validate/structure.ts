@@ -95,8 +95,8 @@ export function duplicates(schema: Schema, value: unknown, path: FieldPath = [])
 }
 
 /**
- * The part of a list's item that no other item of the list may have, as JSON: the whole item in a list of type set, the key fields in a list
- * of type map. Undefined: the list may have equal items.
+ * Returns the part of a list item in which all items of the list must differ, written as JSON. In a list of type set, this part is the
+ * whole item. In a list of type map, it is the item's key fields. Undefined means that the list may have equal items.
  */
 function keyOf(schema: Schema, item: unknown): string | undefined {
   if (schema["x-kubernetes-list-type"] === "set") return JSON.stringify(item);

@@ -168,8 +168,8 @@ function findingOf(one: Checked, severity: Finding["severity"], path: FieldPath,
 }
 
 /**
- * The objects for the rules across objects. Only objects that are valid by themselves are included, so that the rules can rely on their
- * types.
+ * The objects that are compared with each other. Only objects that are valid by themselves are included, so that the comparison can rely on
+ * their types.
  */
 async function givenOf(files: readonly Parsed[], checked: Checked[]): Promise<GivenObjects> {
   const of = <T>(kind: string) =>

@@ -18,7 +18,7 @@ export interface IncomingCall {
   /** How many calls of this account are in progress, counting this call. */
   concurrent: number;
   fault: SimulatedFault | undefined;
-  /** The operation adds the names of the parameters that it ignores. */
+  /** The names of the parameters that the operation ignores. The operation adds them. */
   ignored: string[];
 }
 

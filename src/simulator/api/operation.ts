@@ -33,7 +33,7 @@ export interface ApiCall {
   readonly path: string;
   /** Milliseconds that a fault adds to the usual lag of the message list. */
   readonly extraLagMs: number;
-  /** The operation adds the names of parameters that it does not know. It ignores them and goes on, as Twilio does. */
+  /** The names of parameters that the operation does not know. The operation adds them here and ignores the parameters, as Twilio does. */
   readonly ignored: string[];
 }
 

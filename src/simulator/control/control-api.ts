@@ -91,7 +91,7 @@ export class ControlApi {
   }
 }
 
-/** The value of the object's own key. Without this check, `constructor` would be a route. */
+/** The value of a key that the object itself has. Inherited keys do not count: otherwise `constructor` would be a route. */
 const own = <T>(object: Record<string, T>, key: string): T | undefined =>
   Object.hasOwn(object, key) ? object[key] : undefined;
 

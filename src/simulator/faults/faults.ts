@@ -15,8 +15,8 @@ interface FaultMatch {
 
 type FaultEffect =
   /**
-   * Answers with this status without carrying out the call. `json` is Twilio's error format, `html` the error page of a proxy in front of
-   * it.
+   * Answers with this status without carrying out the call. `json` is Twilio's error format, `html` is the error page of a proxy in front
+   * of Twilio.
    */
   | { kind: "status"; status: number; retryAfterSeconds?: number; body?: "json" | "html" }
   /**

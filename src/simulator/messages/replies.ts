@@ -17,7 +17,7 @@ const VALIDITY_MS = 36_000_000;
 export class Replies {
   readonly #clock: Clock;
   readonly #outbox: Outbox;
-  /** The answers in a row by sender and customer: how many there were, and when the last one was sent. */
+  /** For each pair of sender and customer: how many answers in a row the customer got, and when the last one was sent. */
   readonly #answered = new Map<string, { count: number; at: number }>();
 
   constructor({ clock, outbox }: { clock: Clock; outbox: Outbox }) {

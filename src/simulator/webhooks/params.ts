@@ -1,6 +1,6 @@
 import type { Message, MessageStatus } from "../state/resources.ts";
 
-/** Webhook parameters, as a list: their order is compared with recorded requests of Twilio. */
+/** Webhook parameters. They are a list, because tests compare their order with recorded requests of Twilio. */
 type Params = [string, string][];
 
 /** A few prefixes, enough to show that the country depends on the number. */

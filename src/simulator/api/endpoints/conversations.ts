@@ -5,8 +5,8 @@ import { type ApiCall, type ApiOperation, ok } from "../operation.ts";
 import { pageV1, twilioUrl } from "../paging.ts";
 
 /**
- * Twilio Conversations' address configurations, read only. While an address configuration is enabled,
- * Conversations receives the texts that are sent to its number, and Twilio does not call the number's own webhook. The controller reads the configurations to warn about that.
+ * Twilio Conversations' address configurations, read only. While an address configuration is enabled, Conversations receives the texts that
+ * are sent to its number, and Twilio does not call the number's own webhook. The controller reads the configurations to warn about that.
  */
 export const conversationOperations: ApiOperation[] = [
   {

@@ -62,7 +62,7 @@ export function createMessage(call: ApiCall, context: SimulatorContext): Message
   const pool = service ?? (sender === undefined ? undefined : region.serviceOf(sender.sid));
   const isOptedOut = sender !== undefined && isStopped(region, { sender, service: pool, customer: to });
   const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
-  // With Advanced Opt-Out, Twilio accepts a message through the service and fails it later. The outbox does the same.
+  // If the customer opted out under Advanced Opt-Out, Twilio accepts a message through the service all the same. The outbox fails it later.
   if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
   // Only a message with an explicit sender is checked for a full queue. A message through a service gets its sender later, and fails with
   // 30001 then.

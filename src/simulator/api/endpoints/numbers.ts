@@ -123,8 +123,8 @@ function update(call: ApiCall, context: SimulatorContext): SimulatedNumber {
   const number = find(call);
   const { accountSid, ...changes } = readForm(call, context, fields);
   const next = { ...number, ...changes };
-  // The URL and its fallback are checked as they will be after the update, because one form may set or clear both. A number that already
-  // breaks this rule can still be changed in other ways.
+  // The URL and its fallback are checked as they will be after the update, because one form may set or clear both. A number that
+  // already has a fallback without a URL can still be changed in other ways.
   const touches = (...names: string[]) => names.some((name) => call.form.has(name));
   if (touches("SmsUrl", "SmsFallbackUrl") && next.smsFallbackUrl !== "" && next.smsUrl === "")
     throw badRequest(21406);
