@@ -28,7 +28,7 @@ export async function startNode(
   const said = await new Promise<string>((resolve, reject) => {
     let text = "";
     child[on]!.on("data", (chunk) => {
-      // Only the end is kept, because a process may write much before the line that is waited for.
+      // Only the end of the output is kept, because a process may write much before the line that `says` matches.
       text = (text + chunk).slice(-4096);
       const found = says.exec(text)?.[1];
       if (found !== undefined) resolve(found);

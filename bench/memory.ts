@@ -24,7 +24,7 @@ import { type Mass, report, type Start, targetsOf } from "./memory/report.ts";
 import { standingOf, unlessItStalls } from "./stall.ts";
 
 const LATENCY_MS = 100;
-/** All objects and accounts are checked every minute, five times as often as by default, so that a resync always runs. */
+/** The interval of resyncs of objects and accounts: a fifth of the default, so that a resync is always running. */
 const RESYNC = "60s";
 const CHANGE_EVERY_MS = 200;
 /** The number of routes per Secret that docs/install/sizing.md advises for this many routes. */
@@ -75,7 +75,7 @@ export async function run(args: string[]): Promise<void> {
 }
 
 /**
- * Measures the time from the process's start to the first status that it writes, and its memory at rest. No other process holds the Lease.
+ * Starts a controller. Measures the time until it writes its first status, and its memory at rest. No other process holds the Lease.
  */
 async function measureStart({ client, kubeconfig, program }: Bench, at: number): Promise<Start> {
   const [operatorNamespace, users] = [`start-op-${at}`, `start-team-${at}`];

@@ -154,7 +154,7 @@ async function score(manifests: Record<string, string>) {
   const ignored = Object.keys(NOT_ASKED).flatMap((test) => ["--ignore-test", test]);
   const args = ["score", "--output-format", "ci", "--ignore-container-cpu-limit", ...ignored];
   for (const [name, text] of Object.entries(manifests)) {
-    // Limiting where pods may connect to is left to the user who installs the chart. It is checked only where a scenario does so.
+    // Users decide whether to limit where pods may connect to. kube-score therefore checks such limits only in scenarios that set them.
     const egress = text.includes("policyTypes: [Ingress, Egress]") && name !== "to try it out";
     const more = egress ? [] : ["--ignore-test", "pod-networkpolicy"];
     const { output } = await run(kubeScore, [...args, ...more, "-"], text);

@@ -23,8 +23,8 @@ export interface StrangersOptions {
 
 /**
  * Sends texts at `rate` three times: without strangers (clients without a valid signature), while strangers of one kind connect, and after
- * each of them has had an answer. Starting a process with a hundred strangers keeps two cores busy for a moment, which is not the
- * receiver's fault. From that time only the slowest text counts.
+ * each of them has had an answer. While the strangers connect, only the slowest text counts: the start of a process with a hundred
+ * strangers keeps two cores busy for a moment, which is not the receiver's fault.
  */
 export async function besideStrangers(
   server: Server,

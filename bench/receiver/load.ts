@@ -65,8 +65,8 @@ export interface LoadResult {
   refused: number;
   seconds: number;
   /**
-   * The milliseconds from the time when a text was due to its answer, sorted. A text without an answer counts with the time that the bench
-   * waited for it.
+   * For each text, the milliseconds between the time at which it was due and its answer, sorted. A text without an answer counts with the
+   * time that the bench waited for the answer.
    */
   latencies: Float64Array;
 }
@@ -110,7 +110,7 @@ export async function openLoop(
 /** One sender. It keeps its connection, and opens a new connection when the server has closed it. */
 interface LoadClient {
   socket: Socket | undefined;
-  /** When the text that waits for its answer was due. Undefined: no text waits. */
+  /** The time at which the text was due that now waits for its answer. Undefined: no text waits for an answer. */
   dueMs: number | undefined;
   answer: string;
 }

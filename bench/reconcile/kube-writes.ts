@@ -40,7 +40,7 @@ export function difference(before: Map<string, number>, after: Map<string, numbe
 /**
  * Measures how long this API server takes for `writes` writes. The writes are like the operator's: as many at once as its workers send, and
  * of the same kinds and sizes as for a stream with a number. These are three statuses of the stream, two of the number, three events, a
- * finalizer and a Secret. `name` keeps the probes of a namespace apart.
+ * finalizer and a Secret. `name` is in the names of the objects and must differ between two measurements in one namespace.
  */
 export async function secondsToWrite(
   client: KubeClient,
@@ -94,7 +94,7 @@ async function createPair(
 
 async function write(client: KubeClient, { stream, number }: StreamAndNumber, at: number): Promise<unknown> {
   const { name, namespace = "" } = number.metadata;
-  // There are ten kinds of writes. Each pair gets another kind every 200 writes.
+  // There are ten kinds of writes and 200 pairs of objects. Each pair is written once in 200 writes, each time with the next kind of write.
   const kind = (at + Math.floor(at / 200)) % 10;
   const metadata = { name, namespace };
   const field = { fieldManager: "probe" };

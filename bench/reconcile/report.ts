@@ -21,8 +21,8 @@ export interface ReconcileOutcome {
 const AT_ONCE = 20;
 
 /**
- * The seconds that Twilio's latency alone takes. First come the calls for credentials, lists and surroundings one after the other, then the
- * updates, twenty at the same time.
+ * The seconds that Twilio's latency alone takes. First come the calls that read the account, such as its lists, one after the other. Then
+ * come the updates, twenty at the same time.
  */
 export function latencyBound({ size, calls, latencyMs }: ReconcileOutcome): number {
   const updates = calls.get("UpdateIncomingPhoneNumber") ?? 0;

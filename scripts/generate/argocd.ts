@@ -22,7 +22,7 @@ export async function argocdFiles(root: string): Promise<[string, string][]> {
   ];
 }
 
-/** One health check as a setting of Argo CD. The last line break of the last setting ends the file. */
+/** The lines that give Argo CD one kind's health check. They end with a line break. */
 function setting({ group, kind }: { group: string; kind: string }, lua: string, indent: number): string {
   const lines = [
     `resource.customizations.health.${group}_${kind}: |`,

@@ -63,7 +63,7 @@ const inTime = (type: ResourceType, name: string, want: Wanted) =>
     clock.skip(RESYNC_MS * 1.2);
     return undefined;
   });
-/** Sets a foreign webhook, and waits for the next second: times in objects are whole seconds, and these times must differ. */
+/** Sets a foreign webhook, and waits for the next second: an object's times are whole seconds, and its next time must be a later one. */
 const wiredElsewhere = async () => {
   const second = Math.floor(Date.now() / 1000);
   Object.assign(world.atTwilio(), { smsUrl: "https://legacy.example.com/sms" });
@@ -278,7 +278,7 @@ const fileOf = (state: string) =>
 
 for (const [kind, { type, name, states: ofKind }] of Object.entries(states))
   describe(kind, () => {
-    test("has exactly the states of this test in health_test.yaml", async () => {
+    test("has the same states in health_test.yaml as in this test", async () => {
       const named = (await healthTests(kind)).map(({ inputPath }) => inputPath);
       expect(named).toEqual(Object.keys(ofKind).map(fileOf));
     });

@@ -84,7 +84,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     expect(subjects(there)).toEqual(subjects(named));
   });
 
-  test("keeps the restricted Pod Security Standard whatever is added", async () => {
+  test("keeps the settings of the restricted Pod Security Standard when other security settings are added", async () => {
     const { spec } = await pod(
       { extraVolumes: [{ name: "a", emptyDir: {} }] },
       {
@@ -105,7 +105,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     });
   });
 
-  test("leaves the restricted Pod Security Standard only when a value says so", async () => {
+  test("departs from its default security settings only where a value says so", async () => {
     const { spec } = await pod({}, { containerSecurityContext: { readOnlyRootFilesystem: false } });
     expect(spec.containers[0].securityContext).toEqual({
       allowPrivilegeEscalation: false,
@@ -255,7 +255,8 @@ describe("trusted certificates given as a value", () => {
   test("replace the pods when they change, and only then", async () => {
     for (const { metadata } of await podsOf({ pem }))
       expect(metadata.annotations).toMatchObject({ "checksum/trusted-certificates": hashOf(pem) });
-    // `helm template` cannot look up the ConfigMap, so there is no checksum. One that comes and goes would replace pods for no reason.
+    // `helm template` cannot look up the ConfigMap, so the chart never adds its checksum. If the checksum came and went, pods would be
+    // replaced for no reason.
     for (const { metadata } of await podsOf({ configMap: "ca" }))
       expect(metadata.annotations).not.toHaveProperty("checksum/trusted-certificates");
   });

@@ -33,7 +33,7 @@ async function refused(values: object, ...flags: string[]): Promise<string> {
   return stderr;
 }
 
-describe("an empty key of values.yaml is refused by its name", () => {
+describe("the chart refuses an empty key of values.yaml, and the error names the key", () => {
   test.concurrent.each(paths)("when the key %s is empty in a file", async (path) => {
     expect(await refused(merge(required, at(path, null)))).toContain(`  * ${sentence(path)}\n`);
   });
@@ -42,20 +42,20 @@ describe("an empty key of values.yaml is refused by its name", () => {
     expect(await refused(required, `--set=${path}=null`)).toContain(`  * ${sentence(path)}\n`);
   });
 
-  test("and these tests cover all keys", () => {
+  test("these tests cover every key of values.yaml", () => {
     expect(paths.length).toBeGreaterThan(187);
     expect(paths).toContain("routeShards");
     expect(paths).toContain("podSecurityContext.runAsNonRoot");
   });
 });
 
-test("all empty values are reported at once, and no other mistake with them", async () => {
+test("one error reports all empty values, and no other mistakes", async () => {
   const text = await refusal({ routeShards: null, controller: { replicas: null }, publicUrl: "" });
   expect(text).toContain(`  * ${sentence("controller.replicas")}\n  * ${sentence("routeShards")}\n`);
   expect(text).not.toContain("publicUrl");
 });
 
-describe("empty entries of users' own maps and lists are refused by name", () => {
+describe("the chart refuses empty entries of users' own maps and lists, and the error names the entry", () => {
   const rows: Record<string, [values: object, path: string]> = {
     "a label of all objects": [{ commonLabels: { team: null } }, "commonLabels.team"],
     "an annotation": [
@@ -135,7 +135,7 @@ describe("empty strings and lists are refused where the default is not empty", (
 });
 
 describe("an empty value is refused even when the checks are skipped, if it would widen a right or a policy", () => {
-  // These flags skip the schema and the chart's own checks, which a person may try when they refuse a value.
+  // These flags skip the schema and the chart's own checks. A person may try the flags when a check refuses a value.
   const unchecked = ["--skip-schema-validation", "--set=checked=true"];
   const rows: Record<string, [values: object, sentence: string]> = {
     "no shard for the Secrets that a Role names": [{ routeShards: 0 }, "routeShards must be 1 or more"],
@@ -196,7 +196,7 @@ describe("the chart as a part of a parent chart", () => {
     expect((await under({ controller: null })).stderr).toContain(sentence("controller"));
   });
 
-  test("refuses an empty value in the parent's global that this chart uses", async () => {
+  test("refuses an empty value that this chart reads from the parent's global values", async () => {
     expect((await under({}, { imageRegistry: null })).stderr).toContain(sentence("global.imageRegistry"));
   });
 });

@@ -120,7 +120,7 @@ describe("the uninstall Job has its rights only while it runs", () => {
   });
 
   test("unless the chart is rendered without a cluster, as by Argo CD: then only the Job is a hook", async () => {
-    // With several hooks, Argo CD may take them for finished before it has seen the Job.
+    // If there are several hooks, Argo CD may consider all of them finished before it has seen the Job.
     for (const values of [{}, { uninstall: { rights: "Lasting" } }]) {
       const rendered = await render(values);
       for (const { metadata } of naming(rendered))
@@ -130,7 +130,7 @@ describe("the uninstall Job has its rights only while it runs", () => {
     }
   });
 
-  test("and no binding names its account when the Job is off", async () => {
+  test("when the values turn the Job off, no binding names its account", async () => {
     expect(naming(await render({ uninstall: { webhooks: "Off" }, watchNamespaces: ["a"] }))).toEqual([]);
   });
 });
@@ -225,8 +225,8 @@ test("two releases with the same name in two namespaces share no cluster-wide ob
       .filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && metadata.namespace !== namespace)
       .map(({ kind, metadata }) => `${kind}/${metadata.namespace}/${metadata.name}`);
   const [one, two] = await Promise.all([names("one"), names("two")]);
-  // These are the ClusterRole for the kinds and its binding, a Role and its binding in the watched namespace, two ClusterRoles for
-  // people, and the binding of the uninstall hook.
+  // The seven objects are the ClusterRole for the kinds and its binding, a Role and its binding in the watched namespace, two
+  // ClusterRoles for people, and the binding of the uninstall hook.
   expect(one).toHaveLength(7);
   expect(one.filter((name) => two.includes(name))).toEqual([]);
 });

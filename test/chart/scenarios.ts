@@ -1,6 +1,6 @@
 import { required } from "./values.ts";
 
-/** Values that every process accepts. */
+/** Values that may be set for each process and add to its pods. */
 const additions = {
   extraEnv: [{ name: "A", value: "b" }],
   extraArgs: ["--log-level=info"],

@@ -107,7 +107,7 @@ describe("the controller", () => {
     });
   });
 
-  test("leads with the chart's Lease, or with a Lease that it creates itself", async () => {
+  test("has a Lease that the chart creates, unless the values leave its creation to the controller", async () => {
     const [lease, ...others] = (await render({ instance: "blue" })).of("Lease");
     expect(lease!.metadata).toMatchObject({ name: "blue-controller", namespace: "sms" });
     // The controllers write the Lease's holder into its spec, and an upgrade must not reset the holder.
@@ -160,7 +160,7 @@ describe("the receiver", () => {
 });
 
 describe("the migrations", () => {
-  test("are a plain Job before the Deployments, and only this Job has the database owner's URL", async () => {
+  test("run in a plain Job before the Deployments, and only this Job has the database owner's URL", async () => {
     const rendered = await render({ database: { ownerSecret: "owner", createRoles: true } });
     const job = rendered.one("Job", rendered.migrations());
     expect(job.metadata.annotations).toEqual({ "argocd.argoproj.io/sync-wave": "-1" });

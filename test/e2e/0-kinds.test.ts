@@ -78,7 +78,7 @@ test("the operator works with kinds of an older version, and leaves out status f
 });
 
 test("the chart's own kinds replace the older kinds, and the status is complete", async () => {
-  // Until now kubectl was the field manager of the kinds.
+  // The flags let Helm take over the kinds, whose field manager has been kubectl until now.
   await release.upgrade({ crds: { install: true } }, "--take-ownership", "--force-conflicts");
   // The operator remembers for ten minutes which fields a kind lacks. The restart stands for an upgrade of the operator, which starts
   // without this memory.

@@ -67,7 +67,7 @@ afterAll(async () => {
 });
 
 test("helm install brings controller and receiver up in a restricted namespace", async () => {
-  // kubectl may own the kinds after earlier tests, and in another version than the older chart has. Then Helm needs these flags.
+  // After earlier tests, kubectl may own the kinds, and their version may differ from that in the older chart. Helm then needs these flags.
   await release.install("--take-ownership", "--force-conflicts");
   await release.rolledOut("controller", "receiver");
 });

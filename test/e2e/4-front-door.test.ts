@@ -63,7 +63,7 @@ const ways: [Mode, reason: string, message: RegExp][] = [
   ["login page", "PublicUrlRedirects", /to a login page at sso\.example\.com/],
 ];
 
-test("a number is pointed at the receiver only when the proxy before it stops altering requests", async () => {
+test("a number is pointed at the receiver only when the proxy in front of the receiver stops altering requests", async () => {
   const [mode, ...what] = ways[0]!;
   await door.set(mode);
   await release.install("--take-ownership");

@@ -8,7 +8,7 @@ import { ContainerLog, Hardened, handle, prepared, run } from "./support.ts";
 
 const kubeconfig = join(import.meta.dirname, "../bundle/kubeconfig.yaml");
 const examples = join(import.meta.dirname, "../../examples");
-/** Settings with which each process starts, and then waits for a cluster and a database that do not exist. */
+/** Settings with which each process starts. It then waits for the cluster and the database, which do not exist. */
 const env = {
   KUBECONFIG: "/kubeconfig",
   DATABASE_URL: "postgres://receiver:secret@127.0.0.1:9/none",
@@ -109,7 +109,7 @@ async function start(command: string) {
   return { container: await handle(started.getId()), said: (msg: string) => log.said(msg) };
 }
 
-/** Takes a container for ready as soon as it has started, because the tests wait for log lines instead. */
+/** Counts a container as ready as soon as it has started, because the tests wait for log lines instead. */
 const atOnce = {
   waitUntilReady: async () => {},
   withStartupTimeout: () => atOnce,

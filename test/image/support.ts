@@ -57,7 +57,7 @@ const untilEnded: WaitStrategy = {
   getStartupTimeout: () => 60_000,
 };
 
-/** Reads a container's log lines as they come. `said` resolves when there is a line with this message, also when it came earlier. */
+/** Reads a container's log lines as they come. `said` resolves when a line has this message, even if the line came before the call. */
 export class ContainerLog {
   readonly #lines: { msg?: string }[] = [];
   readonly #waiting = new Map<string, () => void>();

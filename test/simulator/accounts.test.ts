@@ -183,7 +183,7 @@ describe("Twilio's regions", () => {
       expect(await there.messaging.v1.services.list({ pageSize: 1 })).toHaveLength(2);
     }));
 
-  test("a text reaches the region that handles the number's texts, and is signed with its token", async () => {
+  test("a text reaches the region that handles the number's texts, and is signed with that region's token", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       const { validateRequest } = (await import("twilio")).default;

@@ -22,7 +22,10 @@ describe("the list of messages", () => {
       "",
       ["today", "waiting", "late yesterday", "early yesterday", "the day before"],
     ],
-    "filtered by DateSent has one day in UTC": ["DateSent=2026-11-22", ["late yesterday", "early yesterday"]],
+    "filtered by DateSent has the messages of one day in UTC": [
+      "DateSent=2026-11-22",
+      ["late yesterday", "early yesterday"],
+    ],
     "filtered by DateSent ignores a time of day": [
       "DateSent=2026-11-22T23:59:59Z",
       ["late yesterday", "early yesterday"],

@@ -19,8 +19,8 @@ const withAdvanced = (state: SimulatorState) => {
 const nothing = () => {};
 
 /**
- * One text of a customer, followed by what must be so afterwards: the start of Twilio's own answer, the OptOutType, and whether a text to
- * the customer is refused.
+ * A text that a customer sends, and what is expected of it: a part of Twilio's own answer (null: no answer), the webhook's OptOutType, and
+ * whether a later text to the customer is refused.
  */
 type KeywordText = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
 const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: KeywordText[]]> = {

@@ -370,13 +370,13 @@ describe("a parameter that the operation does not know is ignored and logged", (
     string,
     [path: string, form: Record<string, string>, status: number, ignored: string[]]
   > = {
-    "an update of a number that also has a known parameter": [
+    "an update of a number, beside a known parameter": [
       number,
       { SmsUrls: "https://a.example.com", FriendlyName: "Desk" },
       200,
       ["SmsUrls"],
     ],
-    "an update of a number that has no other parameter": [
+    "an update of a number, without any other parameter": [
       number,
       { smsurl: "https://a.example.com" },
       200,

@@ -15,7 +15,7 @@ import {
 
 const { authToken } = demoAccount;
 
-describe("a webhook that fails", () => {
+describe("calls of a webhook, its retries and its fallback", () => {
   /** Answers with each of `responds` in this order, and then repeats the last. */
   const inTurn = (...responds: Respond[]): Respond => {
     let n = 0;
@@ -121,7 +121,7 @@ describe("a webhook that fails", () => {
       }),
     );
 
-  test("its fallback gets the same parameters with ErrorCode and ErrorUrl, signed for the fallback URL", async () => {
+  test("the fallback gets the same parameters with ErrorCode and ErrorUrl, signed for the fallback URL", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
@@ -150,7 +150,7 @@ describe("a webhook that fails", () => {
     });
   });
 
-  test("its fallback is not called when a retry succeeds", async () => {
+  test("the fallback is not called when a retry succeeds", async () => {
     await using primary = await startWebhook(inTurn(status(503), twiml()));
     await using fallback = await startWebhook();
     await withSimulator({}, async (simulator) => {
@@ -164,7 +164,7 @@ describe("a webhook that fails", () => {
     });
   });
 
-  test("no URL is called after its fallback, and the text stays in the log", async () => {
+  test("no URL is called after the fallback, and the text stays in the log", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook(status(500));
     await withSimulator({}, async (simulator) => {
