@@ -4,7 +4,7 @@ import type { KubeClient } from "../../src/kube/client/client.ts";
 import { namespaceOf } from "./objects.ts";
 import type { SpokenProgress } from "./progress.ts";
 
-/** After this time the bench stops waiting for a change, and counts it with this time. */
+/** The bench waits at most this long for a change to reach Twilio. A change that does not reach Twilio counts as taking this long. */
 const GIVEN_UP_MS = 30_000;
 const LOOK_EVERY_MS = 2;
 
@@ -12,9 +12,9 @@ export interface ChangesOptions {
   client: KubeClient;
   /** Whether the webhook of number i at Twilio points at the bench's receiver. */
   isOurs(i: number): boolean;
-  /** Indexes of numbers with a webhook of somebody else. A user then takes them over. */
+  /** Indexes of numbers with a webhook of somebody else. The bench takes these numbers over, as a user would. */
   takeovers: readonly number[];
-  /** Indexes of pointed numbers. Their SmsNumbers are deleted, which gives their webhooks back. */
+  /** Indexes of pointed numbers. The bench deletes their SmsNumbers, so that the operator gives their webhooks back. */
   deletions: readonly number[];
   everyMs: number;
   progress: SpokenProgress;

@@ -31,7 +31,7 @@ export interface Phase {
   latencies: Float64Array;
 }
 
-/** A load that is disturbed this many times in a row is not disturbed by the machine. Then its result counts as it is. */
+/** How often a load is tried. A load that is disturbed every time is not disturbed by chance, so the result of its last try counts. */
 const MOST_TRIES = 4;
 
 /** Runs one load on an empty table, and repeats it when it was disturbed. The last try counts even if it was disturbed. */
@@ -49,8 +49,8 @@ export async function phase(server: Server, surroundings: PhaseSurroundings, loa
 }
 
 /**
- * Runs one load, and checks that afterwards the table has every acknowledged text. A refused text may be in the table, too: it was stored
- * too late.
+ * Runs one load, and checks that afterwards the table has every acknowledged text. A refused text may be in the table, too,
+ * if it was stored too late to be acknowledged.
  */
 async function attempt(
   { name, pid, port, table }: Server,

@@ -4,7 +4,10 @@ export type ServerName = (typeof SERVERS)[number];
 export interface LoadSample {
   server: ServerName;
   run: number;
-  /** The number of connections of a closed loop. `half` stands for an open loop at half of the rate that 128 connections reached. */
+  /**
+   * The number of connections, each of which sends its next text as soon as its last text is answered. `half` is a load at an even rate:
+   * half of the rate that 128 connections reached.
+   */
   connections: 32 | 64 | 128 | "half";
   /** How many texts per second were acknowledged and durable. */
   rate: number;

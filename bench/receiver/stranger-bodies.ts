@@ -31,7 +31,7 @@ function fields(count: number, bytes: number, value: string): string {
 const plain = (bytes: number) => `${NAMES_THE_ACCOUNT}&Body=`.padEnd(bytes, "a");
 const chunks = (bytes: number) => `${"1\r\na\r\n".repeat(bytes)}0\r\n\r\n`;
 
-/** What one connection sends, by its name in the report's table. */
+/** The kinds of strangers by their names in the report's table, each with the bytes that one connection sends. */
 export const STRANGERS = {
   "a field, unsigned": request([FORM], "a=1"),
   "4 KiB, signed wrongly": request([FORM, SIGNED_WRONGLY], plain(4 * KIB)),

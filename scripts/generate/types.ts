@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { type Crd, readCrds, type Schema } from "../../src/api/crds.ts";
 
-/** Fields that are the same list in each kind that has them. The value is the name of the type for the items of the list. */
+/** The lists that are the same in several kinds: the name of the field, and the name of the TypeScript type of the list's items. */
 const SHARED: Record<string, string> = { conditions: "Condition", automatedMessages: "AutomatedMessage" };
 const options = { additionalProperties: false, style: { printWidth: 110 } };
 

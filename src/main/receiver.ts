@@ -75,7 +75,7 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   try {
-    // The server starts first. If its port is in use the process must end, and nothing that keeps it alive may be running yet.
+    // The server starts first. If its port is in use, the process must end, and nothing may be running yet that keeps the process alive.
     const { port } = await receiver.start();
     log.info({ port }, "listening");
     watch.start();

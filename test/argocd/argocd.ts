@@ -336,7 +336,8 @@ export class ArgoCd {
     const at = (port: number | undefined) => `127.0.0.1:${port}`;
     const own = ["--loglevel", "info", "--logformat", "text"];
     const cluster = ["--kubeconfig", kubeconfigPath(), "--namespace", this.namespace];
-    // Argo CD calls this script of its image to verify the signatures of commits. The commits here have no signature: it does nothing.
+    // Argo CD calls this script of its image to verify the signatures of commits. The commits here are not signed, so the script does
+    // nothing.
     await writeFile(join(this.#folder, "git-verify-wrapper.sh"), "#!/bin/sh\n", { mode: 0o755 });
     this.#start("redis", ["--address", at(redis)]);
     await listens(redis!);

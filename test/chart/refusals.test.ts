@@ -175,7 +175,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { receiver: { extraEnv: [{ name: "DATABASE_URL", value: "b" }] } },
     "receiver.extraEnv sets DATABASE_URL, which the chart sets",
   ],
-  "a volume with the name of one of the chart's": [
+  "a volume with the name of a volume of the chart": [
     { receiver: { extraVolumes: [{ name: "database", emptyDir: {} }] } },
     'receiver.extraVolumes has a volume "database", which the chart has',
   ],
@@ -281,7 +281,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { receiver: { podLabels: { "app.kubernetes.io/component": "a" } } },
     'receiver.podLabels: the chart itself sets the label "app.kubernetes.io/component"',
   ],
-  "a label of the alerts that the chart sets": [
+  "a PrometheusRule label that the chart sets": [
     { monitoring: { rules: { labels: { "helm.sh/chart": "a" } } } },
     'monitoring.rules.labels: the chart itself sets the label "helm.sh/chart"',
   ],

@@ -300,7 +300,7 @@ describe("how long Twilio waits for a webhook", () => {
   });
 });
 
-/** A manual clock that reports when this many timers were armed. Only the timers show from outside how far a request has come. */
+/** A manual clock whose `armed` resolves after `count` timers. From outside, only the timers show how far a request has come. */
 class CountingClock extends ManualClock {
   #left: number;
   readonly #reached = Promise.withResolvers<void>();

@@ -11,7 +11,7 @@ import { describeState } from "./state-view.ts";
 
 /** What the control API offers. Tests call these functions directly. */
 export interface Controls {
-  /** Delivers a text from a customer. Resolves when a webhook has answered, or when no webhook will. */
+  /** Delivers a text from a customer. Resolves when a webhook has answered, or when it is clear that none will. */
   inbound(text: InboundText): Promise<InboundDelivery>;
   /** Arms faults, in addition to those already armed. */
   faults(fault: SimulatedFault | SimulatedFault[]): void;

@@ -10,7 +10,7 @@ export interface RequestRecord {
   /** `api`, `messaging`, `conversations` or `accounts`. */
   product: string;
   region: string;
-  /** The operation's id in Twilio's OpenAPI files, such as `UpdateIncomingPhoneNumber`. Null: there is no such operation. */
+  /** The operation's id in Twilio's OpenAPI files, such as `UpdateIncomingPhoneNumber`. Null: the call fits no operation. */
   operation: string | null;
   /** The account that the path names, or else the account that logged in. */
   accountSid: string | null;

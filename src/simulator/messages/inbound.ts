@@ -56,7 +56,7 @@ export class InboundTexts {
     this.#options = options;
   }
 
-  /** Resolves when a webhook has answered, or when no webhook will. Never rejects because of a webhook. */
+  /** Resolves when a webhook has answered, or when it is clear that none will. Never rejects because of a webhook. */
   async receive(text: InboundText): Promise<InboundDelivery> {
     const { state, clock } = this.#options;
     const region = state.regionOf(text.to);
