@@ -27,7 +27,7 @@ const LATENCY_MS = 100;
 /** The interval of resyncs of objects and accounts: a fifth of the default, so that a resync is always running. */
 const RESYNC = "60s";
 const CHANGE_EVERY_MS = 200;
-/** The number of routes per Secret that docs/install/sizing.md advises for this many routes. */
+/** The number of routes per Secret that docs/install/sizing.md advises for as many routes as this bench has. */
 const ROUTES_PER_SHARD = 625;
 
 interface Bench {

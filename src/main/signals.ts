@@ -14,8 +14,8 @@ export interface StopRequest {
   /** Aborts at the first signal. The process should then end in an orderly way. */
   readonly signal: AbortSignal;
   /**
-   * The caller calls this when its work is done. Signals then have their usual effect again, unless there was a request to stop. After such
-   * a request, its remaining signals are still caught, because they would kill a process that is about to end properly.
+   * Stops listening, so that signals have their usual effect again. The caller calls this when its work is done. After a request to stop
+   * this does nothing: the remaining signals of that request must be caught, or they would kill a process that is about to end properly.
    */
   end(): void;
 }

@@ -29,7 +29,7 @@ export function createApiServer(options: ApiServerOptions): Server {
   // How many calls are in progress, by region and account. Twilio limits that number.
   const inFlight = new Map<string, number>();
   return createServer((request, response) => {
-    // `new URL(path, base)` would not do: it takes a path that begins with two slashes for a host name.
+    // `new URL(path, base)` would be wrong here: it reads a path that begins with two slashes as a host name.
     const target = `http://simulator${request.url ?? "/"}`;
     if (!URL.canParse(target)) {
       response.writeHead(400).end();

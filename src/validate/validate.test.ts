@@ -137,21 +137,21 @@ describe("the validator", () => {
 
 /** Each case has a document and a part of each message about it, in order. */
 const advice: Record<string, [text: string, said: string[]]> = {
-  "a name that YAML takes for a boolean": [
+  "a name that YAML reads as a boolean": [
     hours("n", "UTC"),
     ['must be of type string; put it in quotes: name: "n"'],
   ],
   "a name that is a number with a zero in front": [hours("010", "UTC"), ['put it in quotes: name: "010"']],
   "a name that YAML reads as null": [hours("~", "UTC"), ["Required value"]],
-  "a namespace that YAML takes for a boolean": [
+  "a namespace that YAML reads as a boolean": [
     hours("a", "UTC").replace("{name: a}", "{name: a, namespace: y}"),
     ['must be of type string; put it in quotes: namespace: "y"'],
   ],
-  "a label that YAML takes for a boolean": [
+  "a label that YAML reads as a boolean": [
     hours("a", "UTC").replace("{name: a}", "{name: a, labels: {on-call: yes}}"),
     ['put it in quotes: on-call: "yes"'],
   ],
-  "an annotation that YAML takes for a number": [
+  "an annotation that YAML reads as a number": [
     hours("a", "UTC").replace("{name: a}", "{name: a, annotations: {x: 1_000}}"),
     ['put it in quotes: x: "1_000"'],
   ],
@@ -159,7 +159,7 @@ const advice: Record<string, [text: string, said: string[]]> = {
     `${header("SmsNumber", "line")}spec: {workStreamRef: {name: a}, number: +14252306549}\n`,
     ['put it in quotes: number: "14252306549"'],
   ],
-  "an enum value that YAML takes for a boolean": [
+  "an enum value that YAML reads as a boolean": [
     stream("a", "  workDistribution: {mode: off}\n"),
     [
       'must be of type string: "boolean"; put it in quotes: mode: "off"',

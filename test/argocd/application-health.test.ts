@@ -63,7 +63,7 @@ const rows: Record<string, [object, ArgoHealth]> = {
     { ...settled, spec: { ...settled.spec, source: otherImage } },
     progressing(NEWEST_SPEC),
   ],
-  "the image was changed, and the old one is Degraded: the sync that fixes it does not fail": [
+  "the image was changed, and the old image is Degraded: the sync of the new image does not fail": [
     {
       ...settled,
       spec: { ...settled.spec, source: otherImage },

@@ -19,7 +19,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
   const pod = async (values: object, others: object = {}) =>
     podOf(of(await render({ ...others, [key]: values })));
 
-  test("takes volumes, mounts, variables and arguments beside the chart's own", async () => {
+  test("takes volumes, mounts, variables and arguments in addition to the chart's own", async () => {
     const values = {
       extraEnv: [{ name: "A", value: "1" }],
       extraArgs: ["--log-level=debug"],
@@ -160,7 +160,7 @@ describe("the strategy by which pods are replaced", () => {
     const strategies = async (values: object) =>
       (await render(values)).of("Deployment").map(({ spec }) => spec.strategy);
     const gentle = { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } };
-    // Kubernetes refuses `rollingUpdate` beside the type Recreate.
+    // Kubernetes refuses `rollingUpdate` together with the type Recreate.
     expect(await strategies({ controller: { strategy: { type: "Recreate" } } })).toEqual([
       { type: "Recreate" },
       gentle,

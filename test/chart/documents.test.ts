@@ -6,7 +6,7 @@ import { reasons } from "../../src/api/reasons.ts";
 const root = resolve(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
 
-/** The pages for people: those in docs/, those in the charts, and those beside README.md. */
+/** The pages for people: those in docs/, those in the charts, and those in the folder of README.md. */
 const pages = ["docs", "charts", "."]
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: folder !== ".", withFileTypes: true })

@@ -453,7 +453,7 @@ describe("the chart accepts values that only look like a mistake", () => {
   const fine: Record<string, object> = {
     "a public URL with a port and a path": { publicUrl: "https://sms.example.com:8443/sms/" },
     "an http URL where it is allowed": { publicUrl: "http://sms:8080", allowInsecurePublicUrl: true },
-    "the tag latest beside a digest": { image: { tag: "latest", digest: `sha256:${"0a".repeat(32)}` } },
+    "the tag latest with a digest": { image: { tag: "latest", digest: `sha256:${"0a".repeat(32)}` } },
     "a controller without a database URL": { database: { controllerUrlKey: "" } },
     "values of a parent chart": { global: { some: "thing" }, enabled: true },
     "no migrations and no owner's URL": { migrations: { enabled: false }, database: { ownerUrlKey: "" } },

@@ -370,7 +370,7 @@ describe("a parameter that the operation does not know is ignored and logged", (
     string,
     [path: string, form: Record<string, string>, status: number, ignored: string[]]
   > = {
-    "an update of a number, beside a known parameter": [
+    "an update of a number, together with a known parameter": [
       number,
       { SmsUrls: "https://a.example.com", FriendlyName: "Desk" },
       200,

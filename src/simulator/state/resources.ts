@@ -51,7 +51,7 @@ export interface SimulatedNumber extends OwnedResource, SmsWebhooks {
   phoneNumber: string;
   type: "local" | "mobile" | "tollfree";
   capabilities: { voice: boolean; sms: boolean; mms: boolean; fax: boolean };
-  /** The SID of a TwiML application that receives the texts in place of `smsUrl`. "" means no application. */
+  /** The SID of a TwiML application that receives the texts instead of `smsUrl`. "" means no application. */
   smsApplicationSid: string;
   statusCallback: string;
   statusCallbackMethod: HttpMethod;

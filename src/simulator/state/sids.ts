@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 export type SidPrefix = "AC" | "SK" | "PN" | "SC" | "MG" | "AP" | "SM" | "MM" | "ME" | "IG" | "RQ";
 
 /**
- * A SID that no other run of the simulator repeats. The receiver stores a text under its message SID and takes a second text with the same
- * SID for a retry. A restarted simulator must therefore not begin with the same SIDs again.
+ * A SID that no other run of the simulator repeats. The receiver stores a text under its message SID and treats a second text with the same
+ * SID as a retry. A restarted simulator must therefore not begin with the same SIDs again.
  */
 export const randomSid = (prefix: SidPrefix): string => prefix + randomBytes(16).toString("hex");
 

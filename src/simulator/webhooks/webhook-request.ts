@@ -83,7 +83,7 @@ class RequestInProgress {
       path: url.pathname + url.search,
       method,
       headers: { host: url.host, ...headers, connection: "close" },
-      // Each attempt has its own connection, so that it also tests whether a connection can be made.
+      // Each attempt has its own connection, so that each attempt also tests whether a connection can be made.
       agent: false,
       lookup,
     });
