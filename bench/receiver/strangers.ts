@@ -20,8 +20,8 @@ async function stranger() {
     const socket = connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
     sockets.add(socket);
     socket.on("error", () => undefined);
-    // After an answer the stranger closes the connection itself. The server may keep it open, and then the stranger would send nothing
-    // more.
+    // After an answer the stranger closes the connection itself. The server may keep the connection open, and on an open connection the
+    // stranger sends nothing more.
     socket.once("data", () => socket.destroy());
     socket.once("connect", () => {
       sent++;

@@ -284,7 +284,7 @@ test("Argo CD does not list, prune or delete what the operator makes in its own 
       data: { of: "the operator" },
     }),
   });
-  // This Application deploys into the namespace in which the operator writes its Secrets, as an Application with the operator would.
+  // This Application deploys into the namespace of the operator's Secrets. An Application that installs the operator does the same.
   await argocd.app("operator", { path: "operator", namespace: world.operatorNamespace });
   await app();
   await argocd.is(APP, "Healthy");

@@ -52,7 +52,7 @@ test("the bundle lists its commands, and each lists its settings", async () => {
   }
 });
 
-test("the bundle finds the kinds: it accepts the examples, and finds a mistake", async () => {
+test("the bundle finds the kinds: it accepts the examples, and reports a mistake in a manifest", async () => {
   cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
   expect(await smschannel(["validate", "examples"])).toMatchObject({ code: 0, stderr: "" });
   cpSync(join(root, "examples/30-smsnumber.yaml"), join(folder, "alone.yaml"));

@@ -23,7 +23,7 @@ export async function connects(namespace: string, from: string, host: string, po
   return said.trim();
 }
 
-/** Tries to connect from a new pod of the operator's image that is not part of the operator. */
+/** Tries to connect from a new pod that runs the operator's image but is not part of the operator. */
 export async function strangerConnects(
   at: { namespace: string; image: string },
   name: string,

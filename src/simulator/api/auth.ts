@@ -6,7 +6,7 @@ import type { ApiOperation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 
-/** The user name in the Authorization header. The password is not checked, because failed logins are also logged and struck by faults. */
+/** Reads the user name from the Authorization header. The password is not checked: the request log and faults need failed logins, too. */
 export function userNameOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : basic(header)?.user;
 }

@@ -21,7 +21,7 @@ export function faultAnswer(fault: SimulatedFault): ApiAnswer | TwilioError | un
   return { status: fault.status, headers, body: { code, message, more_info, status: fault.status } };
 }
 
-/** The answer of a call before the fault changes it, with the data of the call that the fault needs. */
+/** A call's answer before a fault changes it, and the data of the call that the fault needs for the change. */
 export interface IntactAnswer {
   status: number;
   text: string;

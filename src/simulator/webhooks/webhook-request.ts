@@ -156,7 +156,7 @@ class RequestInProgress {
     this.#end({ failed: { code, text, retry } });
   }
 
-  /** Ends the request. Only the first call has an effect. */
+  /** Ends the request. Only the first call of this method has an effect. */
   #end(result: WebhookResult): void {
     if (this.#stage === "over") return;
     this.#stage = "over";
