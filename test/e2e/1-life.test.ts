@@ -236,7 +236,7 @@ if (restartNode !== "")
     expect([first, second].map(({ messageSid }) => stored.get(messageSid!))).toEqual([1, 1]);
   });
 
-test("helm uninstall first gives the webhook back, and leaves nothing in its namespace and no finalizer in the team's namespace", async () => {
+test("helm uninstall first gives the webhook back, and leaves its namespace empty and the team's objects without finalizers", async () => {
   await release.uninstall();
   expect(await twilio.webhookOf(number)).toEqual(before);
   const left = await list<{ metadata: { finalizers?: string[] } }>("-n", team, "smsnumbers,workstreams");
