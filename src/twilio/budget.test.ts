@@ -20,7 +20,7 @@ function setUp({
     ask(lane: Lane, ...names: string[]) {
       for (const name of names)
         void budget
-          .acquire(lane, never)
+          .acquire({ lane }, never)
           .then((permit) => void started.push({ name, permit, atMs: clock.monotonic() }));
     },
     async end(name: string, outcome: Parameters<Budget["finish"]>[1] = "answered") {
@@ -106,10 +106,10 @@ describe("the lanes of a budget", () => {
   });
   test("give no place to a caller that no longer waits", async () => {
     const { budget, clock } = setUp({ concurrency: 1 });
-    const first = await budget.acquire("change", never);
+    const first = await budget.acquire({ lane: "change" }, never);
     const stop = new AbortController();
-    const given = budget.acquire("change", stop.signal);
-    const third = budget.acquire("change", never);
+    const given = budget.acquire({ lane: "change" }, stop.signal);
+    const third = budget.acquire({ lane: "change" }, never);
     stop.abort(new Error("gone"));
     await assert.rejects(given, /gone/);
     budget.finish(first, "answered");
@@ -120,7 +120,7 @@ describe("the lanes of a budget", () => {
     const { budget, clock } = setUp({ concurrency: 1 });
     const order: string[] = [];
     for (const name of ["a1", "a2", "a3", "a4", "b1", "b2"])
-      void budget.acquire("change", never, name[0]).then((permit) => {
+      void budget.acquire({ lane: "change", tenant: name[0]! }, never).then((permit) => {
         order.push(name);
         budget.finish(permit, "answered");
       });
@@ -128,7 +128,10 @@ describe("the lanes of a budget", () => {
     assert.deepEqual(order, ["a1", "a2", "b1", "a3", "b2", "a4"]);
   });
   test("reject a call whose signal is already aborted", async () => {
-    await assert.rejects(setUp().budget.acquire("change", AbortSignal.abort(new Error("late"))), /late/);
+    await assert.rejects(
+      setUp().budget.acquire({ lane: "change" }, AbortSignal.abort(new Error("late"))),
+      /late/,
+    );
   });
 });
 
@@ -142,9 +145,9 @@ describe("a caller that has waited for half a minute", () => {
   for (const [name, [outcome, sentAway]] of Object.entries(rows))
     test(name, async () => {
       const { budget, clock } = setUp({ concurrency: 1, random: () => 0 });
-      const first = await budget.acquire("change", never);
+      const first = await budget.acquire({ lane: "change" }, never);
       const fate = (lane: Lane) =>
-        budget.acquire(lane, never).then(
+        budget.acquire({ lane }, never).then(
           () => "started",
           (error: Error) => error.name,
         );

@@ -88,7 +88,7 @@ export class Budget {
   }
 
   /** Waits until a call may be made. Rejects with the reason of the signal, or with a TimeoutError when the account keeps failing. */
-  acquire(lane: Lane, signal: AbortSignal, tenant = ""): Promise<Permit> {
+  acquire({ lane, tenant = "" }: { lane: Lane; tenant?: string }, signal: AbortSignal): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const leave = (reason: unknown) => {

@@ -134,7 +134,7 @@ export class RequestClient {
   async #attempt(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { budget, places, fingerprint } = this.#deps;
     const { lane, tenant = "", signal } = this.#options;
-    const permit = await this.#orGiveUp(budget.acquire(lane, signal, tenant), () => this.#notInTime());
+    const permit = await this.#orGiveUp(budget.acquire({ lane, tenant }, signal), () => this.#notInTime());
     let incoming: TwilioAnswer | undefined;
     try {
       const flow = { tenant, upstream: fingerprint };

@@ -19,6 +19,13 @@ import {
   verdict,
 } from "./verdicts.ts";
 
+/** What the steps of an attempt at a WorkStream have found. */
+interface Findings {
+  found: CredentialFacts;
+  recorded: Recorded;
+  secretChanged: boolean;
+}
+
 /**
  * The outcome of an attempt: the conditions, the status fields, and when the next attempt is due. The status is
  * written whole (ADR 5), so the outcome contains each field that should stay.
@@ -27,9 +34,7 @@ export function outcome(
   deps: WorkStreamDeps,
   object: WorkStream,
   { namespace, stream }: StreamKey,
-  found: CredentialFacts,
-  { route, problem }: Recorded,
-  secretChanged: boolean,
+  { found, recorded: { route, problem }, secretChanged }: Findings,
 ): Outcome {
   const facts: StreamFacts = {
     credentials: found.facts,

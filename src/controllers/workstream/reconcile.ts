@@ -41,7 +41,7 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     if (recorded.route !== undefined && recorded.problem === undefined)
       await checkRoute(deps, recorded.route, ctx);
     await deps.routing.judged(object, FIRST_VERDICT_MS, signal);
-    return outcome(deps, object, where, found, recorded, secretChanged);
+    return outcome(deps, object, where, { found, recorded, secretChanged });
   };
 }
 

@@ -71,7 +71,10 @@ export async function giveBack(
       if (step.letGo !== undefined) return { do: "letGo", letGo: step.letGo };
       return { do: policy === "Retain" ? "retain" : "close", note: step.event };
     case "set":
-      return { do: "close", note: await set(deps, ctx, account!, number!, step, options) };
+      return {
+        do: "close",
+        note: await set(deps, ctx, { account: account!, number: number!, step }, options),
+      };
   }
 }
 
@@ -113,13 +116,18 @@ async function savedFor(
   return by === "status" ? await deps.previous.kept(held, signal) : await keptWhileOwed(deps, held, signal);
 }
 
+/** An update at Twilio that `planDeletion` has decided. */
+interface PlannedUpdate {
+  account: AccountView;
+  number: PhoneNumber;
+  step: Extract<DeletionPlan, { do: "set" }>;
+}
+
 /** Makes the planned update, or the planned fallback if Twilio rejects the update as invalid. */
 async function set(
   deps: Finalization,
   ctx: ReconcileContext<SmsNumber>,
-  account: AccountView,
-  number: PhoneNumber,
-  step: Extract<DeletionPlan, { do: "set" }>,
+  { account, number, step }: PlannedUpdate,
   options: CallOptions,
 ): Promise<EventNote> {
   const change = async (webhook: Webhook) => {
