@@ -101,7 +101,7 @@ test("the bundle finds the database's schema: migrate fails only when it connect
 });
 
 const leftOut: Record<string, [args: string[], said: string]> = {
-  "the demo": [["demo", "--once", "--json"], "run npm run demo in a checkout of the project"],
+  "the demo": [["demo", "--once", "--json"], "run npm run demo in a checkout of the repository"],
   "the receiver without a database URL": [
     ["receiver", "--metrics-port", "0"],
     "the image holds no PostgreSQL",

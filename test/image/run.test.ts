@@ -52,7 +52,7 @@ test("the program refuses to run as root when REFUSE_ROOT or --refuse-root is se
 
 test("a command that needs what the image leaves out says so", async () => {
   const demo = await run(["demo", "--once"]);
-  expect([demo.code, demo.output]).toEqual([2, expect.stringContaining("in a checkout of the project")]);
+  expect([demo.code, demo.output]).toEqual([2, expect.stringContaining("in a checkout of the repository")]);
   const { DATABASE_URL: _, ...noDatabase } = env;
   const receiver = await run(["receiver"], { env: noDatabase, files });
   expect([receiver.code, receiver.output]).toEqual([
