@@ -65,7 +65,7 @@ export function parseConfig<S extends Settings>(
   env: NodeJS.ProcessEnv,
 ): { config: Config<S>; positionals: string[] } {
   const entries = Object.entries(command.settings);
-  // Secret settings are parsed as flags, too. A user who gives one as a flag then gets a helpful error below, not just "unknown option".
+  // Secret settings are parsed as flags, too, so that a user who gives a secret as a flag gets a better error than "unknown option".
   const flags = Object.fromEntries(
     entries.map(([, setting]) => [
       flagName(setting.env),
@@ -154,14 +154,14 @@ export const list = (value: string): string[] =>
     .map((item) => item.trim())
     .filter((item) => item !== "");
 
-/** Parses a boolean. Only these four texts are allowed, so that a typing mistake is not taken for false. */
+/** Parses a boolean. Only `true`, `false`, `1` and `0` are allowed, so that a typing mistake is not taken for false. */
 export const flag = (value: string): boolean => {
   if (value === "true" || value === "1") return true;
   if (value === "false" || value === "0") return false;
   throw new Error(`expected true or false, not "${value}"`);
 };
 
-/** Makes a parser of whole numbers. Both limits are allowed values. */
+/** Makes a parser of whole numbers from `min` to `max`, both of which are allowed. */
 export const integer =
   (min: number, max: number) =>
   (value: string): number => {
@@ -177,7 +177,7 @@ export const port = integer(0, 65535);
 /** Parses `90s`, `10m` or `1h30m` into milliseconds. The notation is the same as in the durations of the custom resources. */
 export const duration = (value: string): number => {
   const match = /^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?$/.exec(value);
-  // Every part of the pattern is optional, so the pattern also matches an empty text.
+  // The pattern of a duration also matches an empty text, because every part of the pattern is optional.
   if (match === null || value === "")
     throw new Error(`expected a duration such as 90s, 10m or 1h30m, not "${value}"`);
   const [hours, minutes, seconds] = [match[1], match[2], match[3]].map((part) => Number(part ?? 0)) as [

@@ -35,7 +35,7 @@ export const demoCommand: Command<typeof own> = {
       },
     });
     const ok = await playDemo({ once, json }, stop.signal);
-    // Ctrl-C is the usual end of a demo that stays up, so it is a success. With --once it means that steps are missing.
+    // Ctrl-C is the usual end of a demo that stays up, so it is a success. With --once, Ctrl-C means that steps are missing.
     process.exit(ok ? 0 : stop.signal.aborted && !once ? 0 : 1);
   },
 };

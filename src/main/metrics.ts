@@ -16,7 +16,10 @@ export function exposeBuild(metrics: Registry, name: string): void {
 /** A readiness check. It returns what is wrong as a sentence, or undefined when all is well. */
 type ReadyCheck = () => string | undefined;
 
-/** Adds a metric with a series for each check of `/readyz`, so that an alert can name the check that fails. Checks may be added later. */
+/**
+ * Adds a metric with a series for each check of `/readyz`, so that an alert can name the check that fails. Checks that are added to the map
+ * later get a series, too.
+ */
 export function exposeReadiness(metrics: Registry, checks: ReadonlyMap<string, ReadyCheck>): void {
   new Gauge({
     name: "smschannel_ready",

@@ -99,7 +99,7 @@ export const migrateCommand: Command<typeof own> = {
       const options = { url, roles: await rolesOf(config), waitMs: config.databaseWait };
       await migrate({ ...options, log, clock: systemClock }, stop.signal);
     } catch (error) {
-      // A wrong use is printed by the main program and exits with 2, as in every other command.
+      // The main program prints a wrong use of this command and exits with 2, as for every other command.
       if (error instanceof UsageError) throw error;
       log.fatal({ err: error }, "schema not migrated");
       process.exitCode = 1;
@@ -109,7 +109,7 @@ export const migrateCommand: Command<typeof own> = {
   },
 };
 
-/** The roles that the settings name. A role that is named by no setting gets no rights. */
+/** The database roles that the settings name. A role that is named by no setting gets no rights. */
 async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   const named = {
     receiver: roleOf(config.receiverRole, config.receiverRolePassword, await loginOf("receiver", config)),
@@ -125,7 +125,7 @@ async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
 }
 
-/** The role of a process from its URL setting or from its URL file. Undefined when neither is set. */
+/** The database role of a process, from the setting or the file with its database URL. Undefined when neither is set. */
 async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<RoleLogin | undefined> {
   const [given, file] = [config[`${of}Login`], config[`${of}LoginFile`]];
   if (file === undefined) return given;
@@ -151,7 +151,7 @@ interface RoleLogin {
   password: string | undefined;
 }
 
-/** Reads the role and its password from a URL. */
+/** Reads a database role and its password from a database URL. */
 function login(text: string): RoleLogin {
   // PGUSER and PGPASSWORD of this process are ignored here, because they belong to the owner's role.
   const { user, password } = parseDatabaseUrl(text, {});

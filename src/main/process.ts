@@ -22,8 +22,8 @@ export class HealthChecks {
   readonly #ready = new Map<string, () => string | undefined>();
 
   /**
-   * Adds a check. A check may depend on another service only if an unready process does less harm than a ready one while that service is
-   * down.
+   * Adds a check to `/readyz`. A check may depend on another service only if an unready process does less harm than a ready one while
+   * that service is down.
    */
   readyWhen(name: string, check: () => string | undefined) {
     this.#ready.set(name, check);
@@ -31,7 +31,7 @@ export class HealthChecks {
   ready() {
     return report(this.#ready);
   }
-  /** Adds the state of each check to the metrics. */
+  /** Adds the state of each check of `/readyz` to the metrics. */
   expose(metrics: Registry) {
     exposeReadiness(metrics, this.#ready);
   }
@@ -40,7 +40,7 @@ export class HealthChecks {
 /** `/healthz` only shows that the process answers. A failing liveness probe causes a restart, and a restart would fix no other problem. */
 const ALIVE = { ok: true, text: "\n" };
 
-/** Runs all checks. The text has a line for each check, as `/readyz?verbose` has in Kubernetes. */
+/** Runs all checks of `/readyz`. The text has a line for each check, as `/readyz?verbose` has in Kubernetes. */
 function report(checks: Map<string, () => string | undefined>) {
   const lines = [...checks].map(([name, check]) => ({ name, problem: check() }));
   return {
@@ -93,7 +93,7 @@ export async function serveProbes({
   metrics: Registry;
 }) {
   const server = createServer(async (request, response) => {
-    // The query is removed, because Prometheus may add a query when it scrapes.
+    // The query of the URL is ignored, because Prometheus may add a query when it scrapes.
     const path = request.url?.split("?")[0];
     if (path === "/metrics") {
       response.writeHead(200, { "content-type": metrics.contentType }).end(await metrics.metrics());
@@ -109,7 +109,7 @@ export async function serveProbes({
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, resolve));
   return {
     port: (server.address() as AddressInfo).port,
-    // Prometheus and the kubelet keep connections open. The server would not close before those connections end.
+    // All connections are closed here: Prometheus and the kubelet keep theirs open, and the server would wait until those end.
     close: () => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()),
   };
 }

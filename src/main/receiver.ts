@@ -64,7 +64,7 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
     metrics,
   });
   const store = new PostgresStore({ url: database.url, statementTimeoutMs: STORE_BUDGET_MS, log });
-  // In a pod, the host name is the pod's name. The random part tells two starts in one pod apart.
+  // The replica is named after the host, which in a pod has the pod's name. The random part tells two starts in one pod apart.
   const replica = `${hostname()}-${randomBytes(3).toString("hex")}`;
   const receiver = new Receiver({ port: config.port, replica, routes, store, clock, log, metrics });
   const schema = new SchemaSeen({ store, log, clock });
@@ -75,13 +75,13 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   try {
-    // The server starts first. If its port is in use, the process must end, and nothing may be running yet that keeps the process alive.
+    // The HTTP server starts first: if its port is in use, the process must end, and nothing else may be running that keeps it alive.
     const { port } = await receiver.start();
     log.info({ port }, "listening");
     watch.start();
     const looked = schema.look(stopping);
     await stopped(stopping);
-    // The watch stops after the receiver: routes are kept up to date until the last request is answered.
+    // The watch of the routes stops after the receiver, so that routes are kept up to date until the last request is answered.
     await receiver.stop(config.shutdownDelay);
     await looked;
     await watch.stop();
@@ -107,7 +107,7 @@ async function databaseFor(
   const given = databaseUrlOf(config);
   if (given !== undefined) return { url: given, stop: async () => {} };
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
-  // The password is new at each start, because nothing else logs in with this role.
+  // The password of the receiver's role is new at each start, because only this process uses the role in the embedded database.
   const role = { name: "smschannel_receiver", password: randomBytes(24).toString("base64url") };
   try {
     const roles = { receiver: role, create: true };

@@ -93,10 +93,10 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
       log,
       requestTimeoutMs: KUBE_TIMEOUT_MS,
     });
-  // There are two clients, so that a burst of writes cannot delay the renewal of the Lease.
+  // The Lease has a client of its own, so that a burst of writes cannot delay the renewal of the Lease.
   const [client, leaseClient] = [load(), load()];
   try {
-    // When the namespace is gone, the operator's processes, Lease and Secrets are gone, too. No controller holds the Lease any more.
+    // When the operator's namespace is gone, its processes, Lease and Secrets are gone, too. Then no controller holds the Lease any more.
     if ((await client.get(namespaces, { name: operatorNamespace }, stopped)) === undefined) {
       say(`namespace ${operatorNamespace} is gone, and with it whatever the operator had saved`);
       return await letGo({ config, client, log }, ALWAYS, stopped);
@@ -139,7 +139,7 @@ async function leading<T>(
     done = true;
     return result;
   } finally {
-    // If the work failed, a controller that still runs may take over at once.
+    // If the work failed, the Lease is given back, so that a controller that still runs may take it at once.
     await leader.stop(done ? { holdMs: HOLD_MS } : {});
   }
 }
@@ -184,7 +184,7 @@ function summaryOf({ numbers, left, streams, hours, secrets }: Released): string
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;
 }
 
-/** The line about the Secrets that stay. They may contain passwords, and the user learns of them only here. */
+/** The line about the Secrets that stay after a release. They may contain passwords, and only this line tells the user about them. */
 function keptOf({ kept }: Released, config: Config<typeof own>): string {
   const names = `${config.operatorNamespace}/${previousPrefix(instanceOf(config))}…`;
   return `kept: ${kept} saved webhooks of numbers that still point at the receiver, in the Secrets ${names}; an operator that is installed again under the same name restores them`;

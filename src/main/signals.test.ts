@@ -36,7 +36,7 @@ test("a signal a second after the first ends the process at once", () => {
   expect(exits).toEqual([128 + 12]);
 });
 
-test("late signals of the same request do not kill a process that has just finished its work", () => {
+test("late signals of a request to stop do not kill a process that has just finished its work", () => {
   const { wish, exits, send } = listen();
   send(0);
   wish.end();

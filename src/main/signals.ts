@@ -6,7 +6,7 @@ import { constants } from "node:os";
  * milliseconds.
  */
 const SAME_REQUEST_MS = 1000;
-/** On a busy machine a wrapper may take this long to pass a signal on. */
+/** The longest time that a wrapper takes to pass a signal on, even on a busy machine. */
 const REPETITIONS_WITHIN_MS = 250;
 
 /** A request to stop the process, which may come at any time. */
@@ -14,8 +14,8 @@ export interface StopRequest {
   /** Aborts at the first signal. The process should then end in an orderly way. */
   readonly signal: AbortSignal;
   /**
-   * Stops listening, so that signals have their usual effect again. The caller calls this when its work is done. After a request to stop
-   * this does nothing: the remaining signals of that request must be caught, or they would kill a process that is about to end properly.
+   * Stops listening, so that signals have their usual effect again. To be called when the work of the process is done. After a request to
+   * stop, `end` does nothing: more signals of that request may come, and would kill a process that is about to end properly.
    */
   end(): void;
 }

@@ -49,7 +49,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command<Se
   },
 };
 
-/** The text that lists all commands. It uses the summaries above, so that no command has to be loaded. */
+/** The text that lists all commands. It uses the summaries in the table of commands, so that no command has to be loaded. */
 const usage = () =>
   `smschannel: a contact centre's SMS channel as Kubernetes resources\n\nUsage: smschannel COMMAND [flags]\n\nCommands:\n${Object.entries(
     commands,

@@ -97,7 +97,7 @@ async function testText(config: Config<typeof own>, databaseUrl: DatabaseUrl): P
   // A receiver that does not know the test route yet answers 403 even to a correct signature, so the text is sent again for a while.
   const answer = await patiently(config.wait, () => send(good, authToken));
   expect(answer.status === 200, `a signed text is answered with ${answer.status} by ${to.origin}`);
-  // Only the receiver gives exactly this answer. A 200 from another program, such as a default page of an ingress, must not pass.
+  // Only the receiver answers with exactly `<Response/>`. A 200 from another program, such as a default page of an ingress, must not pass.
   expect(answer.body === "<Response/>", "the answer is not the receiver's");
   say("a signed text was accepted");
 
