@@ -23,7 +23,7 @@ export function celCheck(schema: Schema): (value: unknown, old: unknown) => Fiel
   return (value, old) => walk(schema, { value, old, path: [] }, rules);
 }
 
-/** Compiles the rules of a schema and of all schemas inside it. They are kept by schema, so that `walk` finds them again. */
+/** Compiles the rules of a schema and of all schemas inside it. The rules are kept by schema, so that `walk` finds them again. */
 function collect(schema: Schema, rules: Map<Schema, Compiled[]>, inList: boolean) {
   const own = (schema["x-kubernetes-validations"] ?? []).map(compile);
   // The API server pairs old and new list items by key. No rule of our CRDs needs that. A future rule that does must fail here and must not

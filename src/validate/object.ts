@@ -33,7 +33,7 @@ function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
   // The API server ignores the status in a file, because status is a subresource. The metadata is checked separately.
   const checkSchema = schemaCheck(schema);
   const checkCel = celCheck(schema);
-  // Any field of metadata is known here, because metadataProblems checks the metadata.
+  // In this schema any field of metadata is allowed, because metadataProblems checks the metadata.
   const known = { ...schema, properties: { ...schema.properties, metadata: { type: "object" as const } } };
   const prepare = (object: unknown) => {
     const { status: _, ...rest } = isObject(object) ? object : {};

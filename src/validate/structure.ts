@@ -1,7 +1,7 @@
 import type { Schema } from "../api/crds.ts";
 import { type FieldPath, type FieldProblem, fieldOf } from "./finding.ts";
 
-// These functions do what the API server does to an object before it evaluates CEL rules: unknown fields, defaults, and lists with a key.
+// What the API server does to an object before evaluating CEL rules: it finds unknown fields, sets defaults, and checks lists with a key.
 
 type PlainObject = Record<string, unknown>;
 
@@ -48,7 +48,7 @@ function isNear(a: string, b: string): boolean {
       next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
     row = next;
   }
-  // A short name may differ less. Otherwise nearly every field would be suggested for it.
+  // In a short name fewer letters may differ. Otherwise nearly every field would be suggested for a short name.
   return row[b.length]! <= Math.min(2, Math.floor(b.length / 3));
 }
 

@@ -215,7 +215,7 @@ const advice: Record<string, [text: string, said: string[]]> = {
   ],
 };
 
-/** A stream with this greeting, followed by this line. */
+/** A WorkStream with the given greeting, followed by the given line. */
 function reply(text: string, line: string): string {
   return `${header("WorkStream", "a")}spec:\n  greeting: ${text}\n${line}\n`;
 }
@@ -264,7 +264,7 @@ describe("a finding", () => {
     expect(finding).toMatchObject({ line: 7, field: "spec.timeZone", name: "h" });
   });
 
-  test("is the same for a JSON file, and in a JSON report", async () => {
+  test("has the same facts for a JSON file and in a JSON report", async () => {
     const object = {
       apiVersion: "smschannel.dev/v1alpha1",
       kind: "OperatingHours",
@@ -291,7 +291,7 @@ describe("a finding", () => {
     expect(findings[0]).toMatchObject({ file: "bad.yaml", document: 2, severity: "error" });
     expect(findings[0]!.message).toContain(message);
   });
-  test("about a syntax error has its line", async () => {
+  test("about a syntax error has the line of the error", async () => {
     const [finding] = (await validate([parseSources("bad.yaml", "a: 1\nb: [1\nc: 2\n")])).findings;
     expect(finding).toMatchObject({ severity: "error", file: "bad.yaml", field: "" });
     expect(finding!.line).toBeGreaterThan(1);
