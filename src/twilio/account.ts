@@ -118,7 +118,7 @@ export class SdkAccount implements TwilioAccount {
   }
 
   async updateShortCode(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber> {
-    // Short codes have no application, and Twilio refuses parameters that a resource does not have (error 20001).
+    // The application is left out: short codes have none, and Twilio refuses parameters that a resource does not have (error 20001).
     const { smsApplicationSid: _, ...webhook } = change;
     return await orGone(
       this.#calls.call("UpdateShortCode", options, async (sdk) =>
@@ -134,7 +134,7 @@ export class SdkAccount implements TwilioAccount {
   }
 
   /**
-   * Lists the numbers of a service. The service may have been deleted since the list of services was read, and then the result is empty.
+   * Lists the numbers of a Messaging Service. The list is empty when the service was deleted after the list of services had been read.
    */
   async listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]> {
     const sid = sidOf(serviceSid);
@@ -175,7 +175,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /** Reads the account as exactly this login, because the check wants to know about exactly this token. */
+  /** Reads the account with exactly the given login, because a check of credentials asks about one token at a time. */
   async #fetchAccount(login: Login, options: CallOptions): Promise<AccountSeen> {
     return await this.#calls.as(login, "FetchAccount", options, async (sdk) => {
       const { sid, status, type, ownerAccountSid, authToken } = await this.#v2010(sdk).fetch();

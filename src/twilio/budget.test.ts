@@ -45,7 +45,7 @@ describe("the lanes of a budget", () => {
     await calls.end("a");
     assert.deepEqual(await calls.started(), ["a", "b", "c"]);
   });
-  test("keep a quarter of the window free of resyncs, and a change uses it at once", async () => {
+  test("keep a quarter of the places for calls free of resyncs, and a change takes such a place at once", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("resync", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8");
     assert.equal((await calls.started()).length, 6);
@@ -84,7 +84,7 @@ describe("the lanes of a budget", () => {
     ],
   ] as const)
     for (const shrunkBy of ["its settings", "429s"] as const)
-      test(`with a window of one call because of ${shrunkBy}: ${title}`, async () => {
+      test(`with one call at once because of ${shrunkBy}: ${title}`, async () => {
         const calls = setUp({ concurrency: shrunkBy === "429s" ? 4 : 1 });
         const first = shrunkBy === "429s" ? ["t1", "t2", "t3"] : ["t1"];
         for (const name of first.slice(0, -1)) {
@@ -99,7 +99,7 @@ describe("the lanes of a budget", () => {
         for (const name of [first.at(-1)!, ...want]) await calls.end(name, "failed");
         assert.deepEqual((await calls.started()).slice(first.length), want);
       });
-  test("let changes use the whole window when no resync waits", async () => {
+  test("let changes take all places for calls when no resync waits", async () => {
     const calls = setUp({ concurrency: 4 });
     calls.ask("change", "c1", "c2", "c3", "c4", "c5");
     assert.equal((await calls.started()).length, 4);
@@ -137,8 +137,8 @@ describe("the lanes of a budget", () => {
 
 describe("a caller that has waited for half a minute", () => {
   const rows: Record<string, [Parameters<Budget["finish"]>[1], sentAway: boolean]> = {
-    "is sent away at the next 429": [{ throttled: undefined }, true],
-    "is sent away at the next call that gets no answer": ["failed", true],
+    "gets an error at the next 429": [{ throttled: undefined }, true],
+    "gets an error at the next call that gets no answer": ["failed", true],
     "goes on waiting while calls are answered, however slowly": ["answered", false],
     "goes on waiting when another caller gives up, which says nothing about Twilio": ["abandoned", false],
   };
@@ -163,7 +163,7 @@ describe("a caller that has waited for half a minute", () => {
     });
 });
 
-test("a budget keeps to its rate after a burst of a full window", async () => {
+test("a budget keeps to its requests per second after a burst of as many requests as may be under way at once", async () => {
   const calls = setUp({ concurrency: 3, requestsPerSecond: 10 });
   for (const name of ["a", "b", "c", "d", "e"]) calls.ask("change", name);
   await calls.started();
@@ -217,7 +217,7 @@ describe("a 429 of Twilio", () => {
     await calls.end("a", { throttled: undefined });
     assert.equal(calls.budget.pauseMs, 50);
   });
-  test("halves the window only once, however many calls in flight get a 429", async () => {
+  test("halves the number of calls at once only one time, however many calls in flight get a 429", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "a", "b", "c", "d");
     await calls.started();
@@ -225,7 +225,7 @@ describe("a 429 of Twilio", () => {
     assert.equal(calls.budget.window, 4);
     assert.equal(calls.budget.pauseMs, 200);
   });
-  test("leaves a window of at least one call, so the account never stops for good", async () => {
+  test("leaves room for at least one call, so the account never stops for good", async () => {
     const calls = setUp({ concurrency: 2 });
     for (let i = 0; i < 5; i++) {
       calls.ask("resync", `call ${i}`);
@@ -237,7 +237,7 @@ describe("a 429 of Twilio", () => {
     await calls.clock.advance(30_000);
     assert.equal((await calls.started()).at(-1), "last");
   });
-  test("is forgotten step by step with good answers, but not with answers to calls that began before it", async () => {
+  test("is forgotten step by step with good answers, but not with answers to calls that began before the 429", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "old", "refused");
     await calls.started();

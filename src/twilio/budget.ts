@@ -20,7 +20,7 @@ export interface BudgetOptions {
 /** The right to make one request. It is given back with the outcome of the request. */
 export interface Permit {
   readonly lane: Lane;
-  /** Number of times that the account had been slowed down when the call began. */
+  /** Number of times that 429s had slowed the account down before the call began. */
   readonly epoch: number;
 }
 
@@ -42,20 +42,20 @@ interface BudgetWaiter {
 const FIRST_BACKOFF_MS = 100;
 /** The longest pause, whatever Twilio asks for: we must still notice when Twilio has recovered. */
 export const LONGEST_PAUSE_MS = 30_000;
-/** A caller that has waited longer than this is sent away when the next call of the account fails. */
+/** A caller that has waited longer than this gets an error when the next call of the account fails. */
 const LONGEST_WAIT_MS = 30_000;
-/** Number of changes after which a waiting resync gets its turn, while the window is a single call. */
+/** Number of changes after which a waiting resync gets its turn, while only one call may be under way at once. */
 const CHANGES_PER_RESYNC = 4;
 
 /**
- * The budget of one account: how many calls may be under way at once, and how many may start in a second. Twilio limits accounts by calls
- * in flight and does not publish the limit. So the limit is found as TCP finds the capacity of a line. A 429 halves the window and pauses
- * the whole account, with full jitter from 100 ms, doubling up to 30 s. Each good answer widens the window a little.
+ * The budget of one account: how many calls may be under way at once (the window), and how many may start in a second. Twilio limits
+ * accounts by calls in flight and does not publish the limit. So the window is found as TCP finds the capacity of a line. A 429 halves the
+ * window and pauses the whole account, with full jitter from 100 ms, doubling up to 30 s. Each good answer widens the window a little.
  *
- * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place of the window. When the window
- * is a single place, a waiting resync gets every fifth turn. Tenants that share the account take turns (ADR 29).
+ * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place in the window. When the window
+ * has a single place, a waiting resync gets every fifth turn. Tenants that share the account take turns (ADR 29).
  *
- * While the account fails, no caller waits for long: the caller can then report why, and try again.
+ * While the account fails, a caller soon gets an error instead of waiting for long, so that it can report why, and try again.
  */
 export class Budget {
   readonly #options: BudgetOptions;
@@ -118,7 +118,7 @@ export class Budget {
   /** Gives a permit back with the outcome of its call. */
   finish(permit: Permit, outcome: CallOutcome): void {
     this.#running[permit.lane] -= 1;
-    // Calls that began before the account was slowed down say nothing about the new pace.
+    // A call that began before a 429 slowed the account down does not show whether Twilio accepts the smaller number of calls at once.
     const isNews = permit.epoch === this.#epoch;
     if (typeof outcome === "object") this.#throttled(outcome.throttled, isNews);
     else if (outcome === "answered" && isNews) this.#answered();
@@ -126,20 +126,20 @@ export class Budget {
     this.#pump();
   }
 
-  /** Sends away callers that have waited too long. It is called after each failure of the account. */
+  /** Gives an error to all callers that have waited too long. To be called after each failed call of the account. */
   #sendAway() {
     const latest = this.#options.clock.monotonic() - LONGEST_WAIT_MS;
     const all = Object.values(this.#waiting).flatMap((line) => [...line]);
     for (const waiter of all) if (waiter.sinceMs <= latest) waiter.sendAway();
   }
 
-  /** Widens the window by one call for each whole window of good answers, as TCP does. */
+  /** Lets one more call be under way at once for as many good answers as there may be calls under way, as TCP does. */
   #answered() {
     this.#throttles = 0;
     this.#window = Math.min(this.#options.concurrency, this.#window + 1 / this.#window);
   }
 
-  /** Handles a 429. Of all calls that were in flight together, only the first 429 halves the window. */
+  /** Handles a 429. Of all calls that were in flight together, only the first 429 halves the number of calls at once. */
   #throttled(retryAfterMs: number | undefined, isNews: boolean) {
     const { clock, random = Math.random } = this.#options;
     const now = clock.monotonic();
@@ -165,7 +165,7 @@ export class Budget {
     }
   }
 
-  /** The lane from which the next call starts. Undefined when no call waits or the window allows none. */
+  /** The lane from which the next call starts. Undefined when none of the waiting calls may start now. */
   #next(): Lane | undefined {
     const limit = this.window;
     const { change, resync } = this.#running;
@@ -176,7 +176,7 @@ export class Budget {
     return resyncMayStart && this.#resyncStarves(limit) ? "resync" : "change";
   }
 
-  /** True when changes that keep coming would keep a waiting resync out. */
+  /** True when a waiting resync must go before the changes, because changes that keep coming would let it wait for ever. */
   #resyncStarves(limit: number): boolean {
     if (limit < 2) return this.#changesInARow >= CHANGES_PER_RESYNC;
     return this.#running.resync === 0 && this.#running.change >= limit - 1;
@@ -192,7 +192,7 @@ export class Budget {
     this.#waiting[lane].take()?.start({ lane, epoch: this.#epoch });
   }
 
-  /** Time until the pause and the rate allow the next request. A full window of requests may start at once. */
+  /** Time until the account's pause and rate allow the next request. A burst of `concurrency` requests may start at once. */
   #waitMs(): number {
     const { clock, concurrency, requestsPerSecond } = this.#options;
     const burstMs = ((concurrency - 1) * 1000) / requestsPerSecond;

@@ -23,7 +23,7 @@ interface SdkPage<I> {
   instances: I[];
   nextPageUrl?: string | undefined;
 }
-/** The methods of the SDK that read a list: one gets the first page, the other gets any page by its URL. */
+/** The methods of the SDK that read a list: `page` gets the first page, and `getPage` gets any page by its URL. */
 interface Listing<P, I> {
   page(params: P & { pageSize: number }): Promise<SdkPage<I>>;
   getPage(url: string): Promise<SdkPage<I>>;
@@ -80,7 +80,7 @@ export class Calls {
           ? undefined
           : nextPageUrl(page.nextPageUrl, operations[operation].product, this.#deps.place);
       });
-      // A cache in between could answer with the same page for ever.
+      // A list whose pages repeat is an error, because a cache between us and Twilio could answer with the same page for ever.
       if (url !== undefined && (seen.has(url) || seen.size >= MOST_PAGES))
         throw badAnswer(operation, "ENDLESS_LIST", "its list of pages has no end");
       if (url !== undefined) seen.add(url);
@@ -115,7 +115,7 @@ export class Calls {
     try {
       return await run(sdk);
     } catch (error) {
-      // A Failure or a LeadershipLost is already an error of our own. Any other error comes from the SDK.
+      // A Failure or a LeadershipLost is an error of our own and is thrown as it is. Any other error comes from the SDK.
       if (error instanceof Failure || error instanceof LeadershipLost) throw error;
       if (options.signal.aborted) throw options.signal.reason;
       throw unusable(operation, error);

@@ -16,7 +16,7 @@ export interface AccountSeen {
   authToken: string;
 }
 
-/** The two calls of a check, each made as exactly the given login. They throw Failures. */
+/** The two calls of a check, each made with exactly the given login. They throw Failures. */
 export interface CheckCalls {
   fetchAccount(login: Login): Promise<AccountSeen>;
   listOne(login: Login): Promise<void>;

@@ -211,11 +211,11 @@ describe("the error for a spoiled value says what happened to the value and does
     apiKeySecret: "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345",
   };
   const whole = { accountSid, apiKeySid, secondaryAuthToken: real.authToken, ...real };
-  test("a Secret with values as Twilio makes them is accepted", () =>
+  test("a Secret with values as Twilio makes them causes no error", () =>
     assert.deepEqual(parseCredentials(whole, {}), whole));
   for (const [name, [spoil, said]] of Object.entries(spoilings))
     for (const key of Object.keys(whole) as (keyof typeof whole)[])
-      test(`${key}: ${name}`, () => {
+      test(`for ${key} spoiled by ${name}`, () => {
         const value = spoil(whole[key]);
         assert.throws(
           () => parseCredentials({ ...whole, [key]: value }, {}),

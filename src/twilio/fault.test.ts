@@ -112,7 +112,7 @@ test("all 5xx answers give one message, and all calls without an answer another,
   assert.equal(new Set(silences).size, 1);
 });
 
-test("a failure keeps no text of the error answer, whatever it holds", () => {
+test("a failure keeps no text of the error answer, whatever the answer holds", () => {
   const { recorded } = JSON.parse(
     readFileSync(new URL("../../test/fixtures/twilio/api-errors.json", import.meta.url), "utf8"),
   );

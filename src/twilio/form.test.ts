@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, test, vi } from "vitest";
 import { fieldOf, type Pair, parseForm } from "./form.ts";
 
-// Testing random requests takes a second on an idle machine, and this machine may be busy.
+// Tests of random requests take a second on an idle machine and longer on a busy one, so they may take a minute.
 vi.setConfig({ testTimeout: 60_000 });
 
 const parse = (body: string | Uint8Array) =>
@@ -81,7 +81,7 @@ describe("a form value that is not UTF-8", () => {
   test("may be a surrogate written as three bytes", () => {
     assert.deepEqual(parse("Body=%ED%A0%80")?.bytes, [["Body", "\xed\xa0\x80"]]);
   });
-  test("is not a replacement character that was sent as such", () => {
+  test("is told apart from a U+FFFD that was sent as UTF-8", () => {
     assert.deepEqual(parse("Body=%EF%BF%BD"), { pairs: [["Body", "\ufffd"]], bytes: undefined });
   });
 });

@@ -62,7 +62,7 @@ export function fieldOf(pairs: readonly Pair[], name: string): string | undefine
 
 const escaped = /[%+\u0080-\u00ff]/;
 
-/** Percent-decodes a text. A text without anything to decode, the usual case, is returned as it is; any other text as its bytes. */
+/** Percent-decodes a text. Usually there is nothing to decode, and the text is returned as it is. Otherwise returns the decoded bytes. */
 function unescaped(text: string): string | Buffer {
   if (!escaped.test(text)) return text;
   const bytes = Buffer.allocUnsafe(text.length);

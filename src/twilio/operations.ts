@@ -25,7 +25,7 @@ export const operations = {
     product: "api",
     method: "GET",
     purpose: "read the account",
-    // No restricted key can have this permission, so no message asks to grant it: the check of a key lists one number instead.
+    // No restricted key can be allowed to read the account, so no message asks for it: the check of a key lists one number instead.
     permission: "access to the account",
   },
   ListNumbers: {

@@ -150,7 +150,8 @@ export class RequestClient {
   async #send(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { transport, leadership, clock, log, requests } = this.#deps;
     const { signal, updateSignal = signal } = this.#options;
-    // The Lease is checked only now, since waiting for budget and place may have taken a while. A repetition checks it again.
+    // The Lease is checked just before the request is sent, since it may have waited for a while for its account's budget and for a place
+    // among all requests. A repetition checks the Lease again.
     leadership.assertTime(transport.timeoutMs);
     const startedMs = clock.monotonic();
     let incoming: TwilioAnswer | undefined;
@@ -240,7 +241,7 @@ function labelOf(incoming: TwilioAnswer, fault: TwilioFault | undefined): string
   return fault?.code ?? statusOf(incoming);
 }
 
-/** A label with few values: the HTTP status, or the reason why there was none. */
+/** A label with few values: the HTTP status, or the reason why there was no answer. */
 function statusOf({ status, code }: { status?: number | undefined; code?: string | undefined }): string {
   return String(status ?? code ?? "NO_ANSWER");
 }

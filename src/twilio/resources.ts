@@ -14,12 +14,13 @@ export interface PhoneNumber {
   smsMethod: string;
   smsFallbackUrl: string;
   smsFallbackMethod: string;
-  /** When it is set, Twilio asks this application and not smsUrl. Always "" for a short code, which has no application. */
+  /** The application that Twilio asks instead of smsUrl. "" when there is none, and always for a short code. */
   smsApplicationSid: string;
 }
 
 /**
- * The webhook that a number should have. Both URLs are given together, since Twilio refuses a fallback URL without a URL (error 21406).
+ * The webhook that a number should have. `smsUrl` and `smsFallbackUrl` are given together, since Twilio refuses a fallback URL without a
+ * URL (error 21406).
  */
 export interface WebhookChange {
   smsUrl: string;

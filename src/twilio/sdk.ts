@@ -21,7 +21,7 @@ export async function sdkClient(accountSid: string, login: Login, client: Reques
     region: "",
     edge: "",
     userAgentExtensions: ["sms-channel-operator"],
-    // The type of the SDK demands its own class, but the SDK uses only its method request().
+    // The SDK's types demand the SDK's own HTTP client, but the SDK only calls the method request() of the client that it gets.
     httpClient: client as never,
   });
 }

@@ -6,7 +6,7 @@ import { describe, test, vi } from "vitest";
 import type { Pair } from "./form.ts";
 import { sign, signatureBase, signatureUrls, verify } from "./signature.ts";
 
-// Testing random requests takes a second on an idle machine, and this machine may be busy.
+// Tests of random requests take a second on an idle machine and longer on a busy one, so they may take a minute.
 vi.setConfig({ testTimeout: 60_000 });
 
 interface PublishedVector {
@@ -112,7 +112,7 @@ test("a plain URL has two forms, so that a wrong signature costs two HMACs", () 
   assert.deepEqual(signatureUrls(`${url}#rc=2`), [url, url.replace("example.com", "example.com:443")]);
 });
 
-test("each different value of a repeated name is signed once, sorted", () => {
+test("each different value of a repeated parameter is signed once, and its values are sorted", () => {
   const base = signatureBase("u", [
     ["b", "2"],
     ["a", "9"],

@@ -23,7 +23,7 @@ export interface TransportOptions {
   clock: Clock;
   /** Time for one request, from connecting to the last byte of the answer. */
   timeoutMs: number;
-  /** The dispatcher that sends the requests. Without it, this transport makes its own pool of connections. */
+  /** The dispatcher that sends the requests. Without a dispatcher, this transport makes its own pool of connections. */
   dispatcher?: Dispatcher;
 }
 

@@ -52,13 +52,13 @@ export interface TwilioAccount {
    */
   updateNumber(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber>;
   listShortCodes(options: CallOptions): Promise<PhoneNumber[]>;
-  /** Updates a short code like `updateNumber`. The application is ignored, since short codes have none. */
+  /** Updates a short code as `updateNumber` updates a number. The application is ignored, since short codes have none. */
   updateShortCode(sid: string, change: WebhookChange, options: CallOptions): Promise<PhoneNumber>;
   listMessagingServices(options: CallOptions): Promise<MessagingService[]>;
-  /** Returns the SIDs of the numbers in a service, and an empty list when the service is gone. */
+  /** Returns the SIDs of the numbers in a Messaging Service, and an empty list when the service is gone. */
   listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]>;
   listServiceShortCodes(serviceSid: string, options: CallOptions): Promise<string[]>;
-  /** Returns the addresses of type sms. The list is empty where the region lacks Conversations. */
+  /** Returns the Conversations addresses of type sms. The list is empty where the region lacks Conversations. */
   listConversationsAddresses(options: CallOptions): Promise<ConversationsAddress[]>;
 }
 
@@ -80,7 +80,7 @@ export interface TwilioOptions {
   concurrencyPerAccount?: number;
   /** Requests of one account that may start in a second, 250 by default. */
   requestsPerSecondPerAccount?: number;
-  /** A dispatcher that sends the requests instead of a pool of our own. The caller closes it. */
+  /** A dispatcher that sends the requests instead of a pool of our own. Whoever passes a dispatcher closes it. */
   dispatcher?: Dispatcher;
   /** Returns a number between 0 and 1 for backoff; tests make it constant. */
   random?: () => number;
@@ -129,7 +129,7 @@ export class Twilio {
     return account;
   }
 
-  /** Waits for requests in flight. May be called twice. */
+  /** Closes its own connections after the requests in flight have ended. May be called twice. */
   async stop(): Promise<void> {
     await this.#transport.stop();
   }

@@ -106,7 +106,7 @@ describe("the next page of a list", () => {
   for (const [name, [given, product, place, want]] of Object.entries(rows))
     test(name, () => {
       assert.equal(nextPageUrl(given, product, place), want);
-      // `targetUrl` must accept the result.
+      // `targetUrl` must accept the URL that `nextPageUrl` returns.
       targetUrl(want, product, place);
     });
 

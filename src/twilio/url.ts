@@ -45,7 +45,8 @@ export function nextPageUrl(given: string, product: Product, place: TwilioPlace)
 }
 
 /**
- * The error when something tried to send the credentials elsewhere. The message does not say where, because the URL is not ours to repeat.
+ * The error for a URL that would take the credentials to another place than Twilio or the base URL. The message does not show the URL,
+ * because the URL is not ours to repeat.
  */
 export class ForeignUrl extends Error {
   override readonly name = "ForeignUrl";
@@ -54,19 +55,19 @@ export class ForeignUrl extends Error {
   }
 }
 
-/** The path of a URL of the product at Twilio. Undefined for any other URL. */
+/** The path of a URL at the host that the given product has at Twilio. Undefined for any other URL. */
 function pathAtTwilio(url: URL, product: Product): string | undefined {
   if (url.protocol !== "https:" || url.port !== "") return undefined;
   const [first, ...rest] = url.hostname.split(".");
   const labels = rest.slice(0, -2);
   const isTwilio = first === product && rest.slice(-2).join(".") === "twilio.com";
-  // Edge and region of the answer are dropped: our settings alone decide about them.
+  // Edge and region in the URL are dropped: our settings alone decide about them.
   return isTwilio && labels.length <= 2 && labels.every((label) => HOST_LABEL.test(label))
     ? url.pathname
     : undefined;
 }
 
-/** The path of a URL below the base URL. Undefined for any other URL. */
+/** The path that a URL has below the base URL for the given product. Undefined for any other URL. */
 function pathAtBase(url: URL, product: Product, place: TwilioPlace): string | undefined {
   if (place.baseUrl === undefined) return undefined;
   const prefix = new URL(prefixOf(product, place));

@@ -36,7 +36,7 @@ export function sameWebhook(a: Webhook, b: Webhook): boolean {
   return differences(a, b).length === 0;
 }
 
-/** The names of the fields that differ, as Twilio spells them and in a fixed order. */
+/** The names of the fields in which two webhooks differ, as Twilio spells them and in a fixed order. */
 export function differences(a: Webhook, b: Webhook): string[] {
   return FIELDS.filter((field) => a[field] !== b[field]).map((field) => `S${field.slice(1)}`);
 }

@@ -112,7 +112,7 @@ describe("the numbers of a Twilio account", () => {
   });
 });
 
-describe("the resources that can take precedence over the webhook of a number", () => {
+describe("the resources of a Twilio account besides its phone numbers", () => {
   test("short codes are listed and updated, without an application", async () => {
     const twilio = await simulator();
     const account = accountOf(client(twilio.url));

@@ -32,8 +32,8 @@ test("30 accounts of one tenant that never answer do not use up the connections 
   expect((await ended).every(({ status }) => status === "rejected")).toBe(true);
 });
 
-describe("a caller gives up while Twilio works on its call:", () => {
-  test("a read ends at once, but an update that was sent is waited for until its own signal aborts", async () => {
+describe("when a caller gives up while Twilio works on its call", () => {
+  test("a read ends at once, but an update that was sent is waited for until the signal for updates aborts", async () => {
     const arrived: (() => void)[] = [];
     const { url } = await server((response, request, body) => {
       arrived.push(() => json(numberOf(ANSWERS))(response, request, body));

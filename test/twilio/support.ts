@@ -64,7 +64,7 @@ export function recordingLog() {
   return { log: pino({ level: "trace", serializers }, sink), lines };
 }
 
-/** Answers one request. */
+/** Writes the answer to one request. */
 export type Answer = (response: ServerResponse, request: IncomingMessage, body: string) => void;
 
 /** Starts a server that answers as the test says, for answers that Twilio would never give. It keeps the requests that it got. */
@@ -127,7 +127,7 @@ export function allOf(value: unknown): string {
   });
 }
 
-/** The account of the demo credentials, with the values of `more` instead of some of them. */
+/** The account of the demo credentials, some of which the values in `more` replace. */
 export function accountOf({ twilio }: Client, more: Partial<Credentials> = {}): TwilioAccount {
   return twilio.account({ ...credentials, ...more });
 }
