@@ -212,7 +212,7 @@ export class ArgoCd {
     return (await Promise.all(told)).flat().join("\n");
   }
 
-  /** Waits until the Application is synced to the newest commit, its sync has ended, and it has this health. */
+  /** Waits until the Application is synced to the newest commit, its sync has ended, and its health is the given one. */
   async is(name: string, health: string, sync = "Synced"): Promise<ArgoApplication> {
     const { stdout } = await this.#git("rev-parse", "HEAD");
     return await this.until(

@@ -15,26 +15,27 @@ const kinds = readCrds().map(({ kind }) => kind);
 const CODES = ["Healthy", "Progressing", "Degraded", "Suspended"];
 
 describe.each(kinds)("resource_customizations/smschannel.dev/%s, as Argo CD's own test runs it", (kind) => {
-  test("every file of testdata has a row, and the script gives the health of that row", async () => {
+  test("every file of testdata has a row in health_test.yaml, and health.lua gives the health of that row", async () => {
     const rows = await healthTests(kind);
     const files = (await readdir(`${folderOf(kind)}/testdata`)).map((name) => `testdata/${name}`);
     expect(rows.map(({ inputPath }) => inputPath).sort()).toEqual(files.sort());
     const script = readFileSync(`${folderOf(kind)}/health.lua`, "utf8");
     const objects = await Promise.all(rows.map(({ inputPath }) => readTestdata(kind, inputPath)));
-    // A check that is built into Argo CD can use all of Lua's libraries. A check in argocd-cm can use almost none.
+    // The script must work with and without Lua's libraries: a check that is built into Argo CD can use all of them, and a check in
+    // argocd-cm almost none.
     for (const openLibs of [true, false]) {
       const answers = await healthOf(objects.map((object) => ({ script, object, openLibs })));
       expect(answers.map(({ returned }) => returned)).toEqual(rows.map(({ healthStatus }) => healthStatus));
     }
   });
 
-  test("the rows cover every health that Argo CD knows", async () => {
+  test("the rows of health_test.yaml cover every health that Argo CD knows", async () => {
     const codes = new Set((await healthTests(kind)).map(({ healthStatus }) => healthStatus.status));
     expect([...codes].sort()).toEqual([...CODES].sort());
   });
 });
 
-describe("whatever an object looks like, the script gives a health and a message, and never an error", () => {
+describe("whatever an object looks like, the health check gives a health and a message, and never an error", () => {
   const condition = fc.record(
     {
       type: fc.constantFrom("Ready", "Reconciling", "Stalled", "Accepted", "x"),
@@ -94,7 +95,7 @@ describe("whatever an object looks like, the script gives a health and a message
 describe("what the project ships for argocd-cm", () => {
   const keys = kinds.map((kind) => `resource.customizations.health.smschannel.dev_${kind}`);
 
-  test("the patch adds the checks to existing settings, and can be applied twice", async () => {
+  test("the patch adds the health checks to existing settings, and can be applied twice", async () => {
     const namespace = await newNamespace("argocd");
     const settings = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "argocd-cm", namespace } };
     const input = JSON.stringify({ ...settings, data: { url: "https://argocd.example.com" } });
@@ -115,7 +116,7 @@ describe("what the project ships for argocd-cm", () => {
     for (const key of keys) expect(data[key]).toBe(await healthScript());
   });
 
-  test("the values for Argo CD's chart hold the same checks", async () => {
+  test("the values for Argo CD's chart hold the health check for every kind", async () => {
     const { configs } = parse(readFileSync(`${DEPLOY}/values.yaml`, "utf8"));
     expect(Object.keys(configs.cm)).toEqual(keys);
     for (const key of keys) expect(configs.cm[key]).toBe(await healthScript());

@@ -278,13 +278,13 @@ const fileOf = (state: string) =>
 
 for (const [kind, { type, name, states: ofKind }] of Object.entries(states))
   describe(kind, () => {
-    test("has the same states in health_test.yaml as in this test", async () => {
+    test("health_test.yaml has exactly the states that these tests bring about", async () => {
       const named = (await healthTests(kind)).map(({ inputPath }) => inputPath);
       expect(named).toEqual(Object.keys(ofKind).map(fileOf));
     });
 
     for (const [state, reach] of Object.entries(ofKind))
-      test(`has the health that health_test.yaml says, in the state "${state}"`, async () => {
+      test(`an object in the state "${state}" has the health that health_test.yaml says`, async () => {
         await reach();
         const live = (await world.client.get(type, { namespace: world.namespace, name }))!;
         const path = fileOf(state);

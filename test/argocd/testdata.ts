@@ -23,7 +23,10 @@ export async function readTestdata(kind: string, path: string): Promise<object> 
   return parse(await readFile(testdataPath(kind, path), "utf8"));
 }
 
-/** Writes an object as `kubectl get -o yaml` prints it, with sorted keys, in YAML 1.1. In that YAML, which Go reads, 24:00 is a number. */
+/**
+ * Writes an object as `kubectl get -o yaml` prints it: with sorted keys, and in YAML 1.1, which Go reads. In YAML 1.1 the text 24:00 needs
+ * quotes, because without quotes it is a number.
+ */
 export async function writeTestdata(kind: string, path: string, object: object): Promise<void> {
   await writeFile(
     testdataPath(kind, path),

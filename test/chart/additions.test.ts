@@ -15,11 +15,11 @@ const processes: Record<string, (rendered: Rendered) => Manifest> = {
 const podOf = (manifest: Manifest) =>
   manifest.kind === "Pod" ? manifest : (manifest.spec.template as Manifest);
 
-describe.each(Object.entries(processes))('the pod configured by the value "%s"', (key, of) => {
+describe.each(Object.entries(processes))('with the values under "%s"', (key, of) => {
   const pod = async (values: object, others: object = {}) =>
     podOf(of(await render({ ...others, [key]: values })));
 
-  test("takes volumes, mounts, variables and arguments in addition to the chart's own", async () => {
+  test("the pod takes volumes, mounts, variables and arguments in addition to the chart's own", async () => {
     const values = {
       extraEnv: [{ name: "A", value: "1" }],
       extraArgs: ["--log-level=debug"],
@@ -37,13 +37,13 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     expect(container.volumeMounts).toContainEqual({ name: "more", mountPath: "/more" });
   });
 
-  test("takes annotations and labels", async () => {
+  test("the pod takes annotations and labels", async () => {
     const { metadata } = await pod({ podAnnotations: { a: "b" }, podLabels: { c: "d" } });
     expect(metadata.annotations).toMatchObject({ a: "b" });
     expect(metadata.labels).toMatchObject({ c: "d", "app.kubernetes.io/name": "sms-channel-operator" });
   });
 
-  test("is scheduled by the values of its process, or else by the values for all pods", async () => {
+  test("the pod is scheduled by the values of its process, or else by the values for all pods", async () => {
     const all = { nodeSelector: { disk: "ssd" }, tolerations: [{ key: "all", operator: "Exists" }] };
     const own = {
       nodeSelector: { zone: "a" },
@@ -68,7 +68,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     expect((await pod({})).spec).not.toHaveProperty("dnsPolicy");
   });
 
-  test("runs as a ServiceAccount of another name, which the chart creates or which exists already", async () => {
+  test("the pod runs as a ServiceAccount of another name, which the chart creates or which exists already", async () => {
     const named = await render({ [key]: { serviceAccount: { name: "mine", annotations: { a: "b" } } } });
     expect(named.one("ServiceAccount", "mine").metadata.annotations).toMatchObject({ a: "b" });
     expect(podOf(of(named)).spec.serviceAccountName).toBe("mine");
@@ -84,7 +84,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     expect(subjects(there)).toEqual(subjects(named));
   });
 
-  test("keeps the settings of the restricted Pod Security Standard when other security settings are added", async () => {
+  test("the pod keeps the settings of the restricted Pod Security Standard when other security settings are added", async () => {
     const { spec } = await pod(
       { extraVolumes: [{ name: "a", emptyDir: {} }] },
       {
@@ -105,7 +105,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     });
   });
 
-  test("departs from its default security settings only where a value says so", async () => {
+  test("the pod departs from its default security settings only where a value says so", async () => {
     const { spec } = await pod({}, { containerSecurityContext: { readOnlyRootFilesystem: false } });
     expect(spec.containers[0].securityContext).toEqual({
       allowPrivilegeEscalation: false,
@@ -114,7 +114,7 @@ describe.each(Object.entries(processes))('the pod configured by the value "%s"',
     });
   });
 
-  test("leaves out a resource amount that is `none`", async () => {
+  test("the pod leaves out a resource amount that is `none`", async () => {
     const resources = { requests: { cpu: "none" }, limits: { memory: "none" } };
     const { spec } = await pod({ resources });
     expect(spec.containers[0].resources).toEqual({ requests: { memory: expect.stringMatching(/Mi$/) } });
@@ -252,7 +252,7 @@ describe("trusted certificates given as a value", () => {
       });
   });
 
-  test("replace the pods when they change, and only then", async () => {
+  test("make Kubernetes replace the pods when they change, and only then", async () => {
     for (const { metadata } of await podsOf({ pem }))
       expect(metadata.annotations).toMatchObject({ "checksum/trusted-certificates": hashOf(pem) });
     // `helm template` cannot look up the ConfigMap, so the chart never adds its checksum. If the checksum came and went, pods would be

@@ -21,11 +21,11 @@ test("both charts name their home, their sources, their maintainers and an icon"
   expect(read(CRDS_CHART).version).toBe(read(CHART).version);
 });
 
-describe.each([CHART, CRDS_CHART])("the annotations for Artifact Hub in %s", (chart) => {
+describe.each([CHART, CRDS_CHART])("in the chart %s", (chart) => {
   const { annotations, version } = read(chart);
   const listed = (name: string) => parse(annotations[`artifacthub.io/${name}`]);
 
-  test("name every kind as its CRD does", () => {
+  test("the annotations for Artifact Hub name every kind as its CRD does", () => {
     const crds = readCrds().map(({ kind, plural, group, version }) => ({
       kind,
       version,
@@ -40,7 +40,7 @@ describe.each([CHART, CRDS_CHART])("the annotations for Artifact Hub in %s", (ch
     expect(told.toSorted(byKind)).toEqual(crds.toSorted(byKind));
   });
 
-  test("have a valid example of every kind", async () => {
+  test("the annotations for Artifact Hub have a valid example of every kind", async () => {
     const examples = listed("crdsExamples");
     expect(examples.map(({ kind }: { kind: string }) => kind).sort()).toEqual(
       readCrds()
@@ -55,7 +55,7 @@ describe.each([CHART, CRDS_CHART])("the annotations for Artifact Hub in %s", (ch
     expect(output).toContain(`${examples.length} objects, 0 errors`);
   });
 
-  test("have changes and links in the form that Artifact Hub reads", () => {
+  test("the annotations for Artifact Hub have changes and links in the form that Artifact Hub reads", () => {
     for (const change of listed("changes"))
       expect(change).toEqual({
         kind: expect.stringMatching(/^(added|changed|deprecated|removed|fixed|security)$/),

@@ -42,7 +42,7 @@ describe("the CRDs", () => {
   });
 
   test("have a chart of their own", async () => {
-    // This chart has no schema, so the values that `render` always sets do no harm.
+    // The chart of the CRDs has no schema, so the values that `render` always sets do no harm.
     const rendered = await render({}, { chart: CRDS_CHART });
     expectAll(rendered);
     expect(rendered.all).toHaveLength(sources.length);

@@ -89,7 +89,7 @@ export class Rendered {
     });
   }
 
-  /** Where the files in a Deployment's pods come from, in the form of `filesOf`. */
+  /** Where the files in a Deployment's pods come from, in the form that `filesOf` returns. */
   files(suffix: string): Record<string, string> {
     return filesOf(this.one("Deployment", suffix).spec.template.spec);
   }

@@ -40,7 +40,7 @@ test("two releases with long names never share the name of an object", async () 
       .filter(({ kind }) => kind !== "CustomResourceDefinition")
       .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   const rows: [one: string, other: string][] = [
-    // These two names have the same first 40 characters.
+    // The names of these two releases have the same first 40 characters.
     [`${long.slice(0, 51)}-a`, `${long.slice(0, 51)}-b`],
     [
       "a-sms-channel-operator-for-the-whole-of-the-north-1",

@@ -87,7 +87,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { urlCheck: { address: "https://a" } },
     'urlCheck.address is "https://a": write host',
   ],
-  // The API server would refuse the next values later, some of them in the middle of an upgrade.
+  // Without the chart's check, the API server would refuse the values in the rows below, some in the middle of an upgrade.
   "a host with letters beyond a to z": [
     { publicUrl: "https://sms.bücher.example" },
     "publicUrl has a host with letters beyond a to z: write it in the form that DNS uses, which begins with xn--",
@@ -357,7 +357,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { extraObjects: [{ apiVersion: "v1", kind: "ConfigMap" }] },
     "extraObjects[0] is not a manifest",
   ],
-  // Most of the next values are refused by the schema.
+  // Most of the values in the rows below are refused by the chart's JSON schema.
   "an unknown key": [{ replicas: 3 }, "additional properties 'replicas' not allowed"],
   "an unknown key in a nested map": [
     { receiver: { service: { ports: 3 } } },
@@ -444,7 +444,7 @@ describe("the chart refuses a release name that Helm accepts and the API server 
   });
 });
 
-test("all mistakes are reported at once", async () => {
+test("the chart reports all mistakes in its values at once", async () => {
   const text = await refusal({ publicUrl: "", resyncInterval: "1d", image: { tag: "latest" } });
   expect(text.match(/^ {2}\* /gm)).toHaveLength(3);
 });

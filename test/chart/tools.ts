@@ -21,7 +21,7 @@ const tools = {
   promtool: {
     module: "github.com/prometheus/prometheus",
     package: "github.com/prometheus/prometheus/cmd/promtool",
-    // This build tag leaves out service discovery for twenty clouds, which these checks do not use.
+    // This build tag leaves out service discovery for twenty clouds, which the checks of the chart do not use.
     tags: ["remove_all_sd"],
   },
 } as const;

@@ -3,7 +3,7 @@ import { envOf, render } from "./helm.ts";
 
 const job = async (values: object) => (await render(values)).one("Job", "-release");
 
-test("the release Job of an uninstall runs before anything is removed, with Helm and with Argo CD", async () => {
+test("the uninstall Job runs before anything is removed, with Helm and with Argo CD", async () => {
   const { metadata, spec } = await job({ watchNamespaces: ["a"], uninstall: { timeout: "30s" } });
   expect(metadata.annotations).toEqual({
     "helm.sh/hook": "pre-delete",
@@ -24,7 +24,7 @@ test("the release Job of an uninstall runs before anything is removed, with Helm
   });
 });
 
-test("the release Job gets the controller's settings for Twilio, proxy and certificates", async () => {
+test("the uninstall Job gets the controller's settings for Twilio, proxy and certificates", async () => {
   const { spec } = await job({
     twilio: { baseUrl: "http://twilio:8080" },
     proxy: { https: "http://proxy:1" },
@@ -44,13 +44,13 @@ test("the value uninstall.webhooks decides whether all webhooks are restored or 
   expect(await args("Retain")).toEqual(["release", "--retain"]);
 });
 
-test("the release Job can be left out", async () => {
+test("the uninstall Job can be left out", async () => {
   const rendered = await render({ uninstall: { webhooks: "Off" } });
   expect(rendered.names().filter((name) => name.endsWith("-release"))).toEqual([]);
   expect(rendered.text).not.toContain("pre-delete");
 });
 
-test("the release Job is not part of the plain manifests", async () => {
+test("the uninstall Job is not part of the plain manifests", async () => {
   const rendered = await render({}, { flags: ["--no-hooks"] });
   expect(rendered.of("Job").map(({ metadata }) => metadata.name)).toEqual([
     expect.stringContaining("-migrations-"),

@@ -221,7 +221,7 @@ if (restartNode !== "")
     await waitFor({
       expected: "the webhook to be set back",
       look: async () => {
-        // The simulator's pod may not be back yet.
+        // While the simulator's pod is not back yet, its error takes the place of the URL, and the test goes on waiting.
         ({ smsUrl } = await twilio.webhookOf(number).catch(({ message }: Error) => ({ smsUrl: message })));
         return smsUrl.includes(`/inbound/${team}/support#`) ? true : undefined;
       },
@@ -260,7 +260,7 @@ async function upgraded(stream: TextStream): Promise<void> {
   await flowing(stream);
 }
 
-/** Waits until the texts of two more seconds were acknowledged. */
+/** Waits until as many more texts were acknowledged as are sent in two seconds. */
 async function flowing(stream: TextStream): Promise<void> {
   const from = stream.acknowledged;
   await waitFor({
@@ -295,7 +295,7 @@ async function startsOf(component: string): Promise<Record<string, number>> {
   );
 }
 
-/** A connection that a NetworkPolicy forbids: some implementations drop its packets, others reject them. */
+/** What a try to connect prints when a NetworkPolicy forbids it: some implementations drop the packets, others reject them. */
 const refused = expect.stringMatching(/^(silent|ECONNREFUSED|EHOSTUNREACH)$/);
 
 async function podIpOf(component: string): Promise<string> {

@@ -52,7 +52,7 @@ beforeAll(async () => {
     second: new Release(second, twilio, {
       watchNamespaces: many.map(({ namespace }) => namespace),
       database,
-      // The first installation has installed the CRDs.
+      // The second release leaves the CRDs out, because the first release installs them.
       crds: { install: false },
     }),
   };

@@ -53,7 +53,7 @@ export default async function setup(project: TestProject) {
   project.provide("enforcesPolicies", process.env.E2E_NETWORK_POLICIES === "enforced");
   project.provide("restartNode", process.env.E2E_RESTART_NODE ?? "");
   project.provide("postgresUser", Number(process.env.E2E_POSTGRES_USER ?? "999"));
-  // The chart keeps the kinds when it is uninstalled. In a cluster that had none before, the run removes them.
+  // The chart keeps the kinds when it is uninstalled. So the run removes the kinds from a cluster that did not have them before.
   return () => (hadKinds ? undefined : kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", CRDS));
 }
 

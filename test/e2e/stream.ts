@@ -10,15 +10,15 @@ export interface Streamed {
   refused: InboundDelivery[];
   /** Failed attempts that Twilio repeated, by the error of the attempt. */
   retried: Record<string, Retried>;
-  /** Texts that may not have reached the simulator, by the error between the test and the simulator. */
+  /** How many texts may not have reached the simulator, by the error between the test and the simulator. */
   unknown: Record<string, number>;
 }
 
 export interface Retried {
   times: number;
-  /** When the first of these attempts began, in seconds since the stream began. */
+  /** When the first attempt with this error began, in seconds since the first text. */
   from: number;
-  /** When the last of these attempts began, in seconds since the stream began. */
+  /** When the last attempt with this error began, in seconds since the first text. */
   until: number;
 }
 

@@ -8,7 +8,7 @@ import { podSecurity, restrictedNamespace } from "./manifests.ts";
 /** A text as a customer sends it. */
 export interface Text {
   from: string;
-  /** The number with a plus in front. */
+  /** The number that receives the text, with a plus in front. */
   to: string;
   body: string;
 }

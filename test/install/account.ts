@@ -25,7 +25,7 @@ export async function accountOf(namespace: string, name: string): Promise<Servic
   await writeFile(kubeconfig, stringify(config), { mode: 0o600 });
   return {
     kubeconfig,
-    // kubectl takes the last --kubeconfig that it is given.
+    // The account's kubeconfig comes last, because kubectl takes the last --kubeconfig that it is given.
     kubectl: (...args) => kubectl([...args, `--kubeconfig=${kubeconfig}`]),
     remove: () => rm(kubeconfig, { force: true }),
   };

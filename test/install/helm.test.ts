@@ -41,7 +41,7 @@ async function made(manifest: object) {
   expect(await kubectl(["create", "-f", "-"], { input: stringify(manifest) })).toMatchObject({ code: 0 });
 }
 
-/** A chart of the same name without templates and without these keys, like a version from before the keys were added. */
+/** Makes a chart with our chart's name, no templates and all but the given keys, like a version from before these keys were added. */
 async function olderChart(without: string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "sms-older-"));
   open.push(() => rm(folder, { recursive: true, force: true }));

@@ -25,7 +25,7 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.remove();
 });
 
-/** Applies the chart's ServiceAccounts and rights, without the rest. They are deleted after the test. */
+/** Applies only the ServiceAccounts and the rights of the chart. They are deleted after the test. */
 async function grant(namespace: string, values: object): Promise<Rendered> {
   const rendered = await render({ instance: "test", ...values }, { namespace, release: "test" });
   open.push({ remove: () => revoke(rendered) });
@@ -55,7 +55,7 @@ async function newWorld(): Promise<World> {
 }
 
 describe("the controller does its whole job with the chart's rights", () => {
-  // In every mode the operator watches only the namespaces of this test: the others on this API server belong to other tests.
+  // Whatever its rights, the operator watches only the namespaces of this test: other namespaces of this API server belong to other tests.
   const modes: Record<string, (namespace: string) => object> = {
     "in all namespaces": () => ({}),
     "in named namespaces": (namespace) => ({ watchNamespaces: [namespace] }),
@@ -79,7 +79,7 @@ describe("the controller does its whole job with the chart's rights", () => {
     expect(await world.previousWebhooks()).toEqual([]);
   });
 
-  test("the controller has rights in all namespaces only in the modes that need them", async () => {
+  test("the controller has rights in all namespaces only with values that need them", async () => {
     const [namespace, other] = [await newNamespace("operator"), await newNamespace("team")];
     const may = async (values: object) => {
       const rendered = await grant(namespace, values);
@@ -134,13 +134,13 @@ test("the uninstall Job does its whole work with the chart's rights", async () =
   world.startOperator({}, { kubeconfig: controller!.kubeconfig });
   await world.wired();
   await world.stopOperators();
-  // An earlier version wrote one more Secret for each shard.
+  // The Job must also delete a Secret that only an earlier version of the operator wrote, one for each shard.
   const name = secretName(world.instance, "work", 0);
   await kubectl(["create", "secret", "generic", name, "-n", world.operatorNamespace]);
   const env = envOf(rendered.one("Job", "-release").spec.template.spec.containers[0]);
   const { code, output } = await command(["release"], {
     ...env,
-    // Tests may run as root.
+    // The chart sets REFUSE_ROOT to true, but a test may run as root.
     REFUSE_ROOT: "false",
     OPERATOR_NAMESPACE: world.operatorNamespace,
     INSTANCE: world.instance,
