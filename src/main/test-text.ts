@@ -168,7 +168,7 @@ async function patiently(waitMs: number, send: () => Promise<ReceiverAnswer>): P
   }
 }
 
-/** Throws an Error with this text unless the expectation holds. The command prints the text as `FAILED`. */
+/** Throws an Error with the given text unless the expectation holds. The command prints the text as `FAILED`. */
 function expect(fine: boolean, otherwise: string): void {
   if (!fine) throw new Error(otherwise);
 }

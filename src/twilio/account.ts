@@ -133,9 +133,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /**
-   * Lists the numbers of a Messaging Service. The list is empty when the service was deleted after the list of services had been read.
-   */
+  /** Lists the numbers of a Messaging Service. The list is empty when the service was deleted after the list of services had been read. */
   async listServiceNumbers(serviceSid: string, options: CallOptions): Promise<string[]> {
     const sid = sidOf(serviceSid);
     return await orEmpty(

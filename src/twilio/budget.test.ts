@@ -217,7 +217,7 @@ describe("a 429 of Twilio", () => {
     await calls.end("a", { throttled: undefined });
     assert.equal(calls.budget.pauseMs, 50);
   });
-  test("halves the number of calls at once only one time, however many calls in flight get a 429", async () => {
+  test("halves the number of calls that may be under way only once, however many calls in flight get a 429", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "a", "b", "c", "d");
     await calls.started();

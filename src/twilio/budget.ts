@@ -133,7 +133,7 @@ export class Budget {
     for (const waiter of all) if (waiter.sinceMs <= latest) waiter.sendAway();
   }
 
-  /** Lets one more call be under way at once for as many good answers as there may be calls under way, as TCP does. */
+  /** Widens the window as TCP does: after as many good answers as calls may be under way at once, one more call may be under way. */
   #answered() {
     this.#throttles = 0;
     this.#window = Math.min(this.#options.concurrency, this.#window + 1 / this.#window);

@@ -1,5 +1,5 @@
 /**
- * This file drives the SDK: it makes one client for each call, logged in as one login, and reads lists page by page. It catches everything
+ * This file drives the SDK: it makes one client for each call, with one login, and reads lists page by page. It catches everything
  * that the SDK throws, because errors of the SDK can hold answers and credentials (ADR 6).
  */
 

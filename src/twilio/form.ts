@@ -16,8 +16,8 @@ export interface Form {
    */
   readonly pairs: readonly Pair[];
   /**
-   * The same fields with each byte as one character (latin1), present only when something is not UTF-8. It is not documented whether
-   * Twilio would then sign the bytes or their replacement, so a receiver tries both rather than lose a text.
+   * The fields of `pairs` with each byte as one character (latin1), present only when the body is not UTF-8. It is not documented whether
+   * Twilio would sign such bytes or their replacement, so a receiver tries both rather than lose a text.
    */
   readonly bytes: readonly Pair[] | undefined;
 }

@@ -11,7 +11,7 @@ export interface Webhook {
   smsApplicationSid: string;
 }
 
-/** Matches the URL that Twilio gives to a new number. It sends a canned reply that nobody uses in production, so it may be replaced. */
+/** Matches the URL of the canned reply that Twilio gives to a new number. Nobody uses that reply in production, so it may be replaced. */
 const DEMO_REPLY = /^https?:\/\/demo\.twilio\.com\//i;
 
 /** The webhook of a number. */

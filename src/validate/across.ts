@@ -27,7 +27,7 @@ export interface GivenObjects {
 
 type Subject = WorkStream | SmsNumber | OperatingHours;
 
-/** A problem of one object, found by comparing it with other objects or with this machine. */
+/** A problem of one object that depends on other objects, this machine's time zones or the operator's own rules. */
 export interface AcrossProblem {
   object: Subject;
   severity: "error" | "warning";
@@ -136,7 +136,7 @@ function repliesMissing(number: SmsNumber, given: GivenObjects): AcrossProblem[]
   return [warning(number, ["spec", "automatedMessages"], message, "ComplianceRepliesMissing")];
 }
 
-/** Reports a second SmsNumber for the same WorkStream. The API server cannot do that, because it sees only one object at a time. */
+/** Reports a second SmsNumber for the same WorkStream. The API server cannot find it, because it sees only one object at a time. */
 function streamTaken(number: SmsNumber, { numbers }: GivenObjects): AcrossProblem[] {
   const { name } = number.spec.workStreamRef;
   const other = before(number, numbers, (one) => near(number, one) && one.spec.workStreamRef.name === name);

@@ -41,7 +41,7 @@ function compile(rule: Rule): Compiled {
     rule,
     holds: environment.parse(rule.rule) as CelProgram,
     says: messageExpression === undefined ? undefined : (environment.parse(messageExpression) as CelProgram),
-    // The API server decides in the same way: a rule that uses oldSelf is a transition rule.
+    // As in the API server, a rule that uses oldSelf is a transition rule.
     transition: /\boldSelf\b/.test(rule.rule),
   };
 }

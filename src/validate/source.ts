@@ -72,7 +72,7 @@ interface YamlDocument {
   text: string;
 }
 
-/** Reads one document into `parsed`. A document that cannot be read does not keep the others from being checked. */
+/** Reads one document into `parsed`. A document that cannot be read does not keep the other documents from being checked. */
 function read(parsed: Parsed, yaml: YamlDocument) {
   const { where, document, lines } = yaml;
   if (isTemplate(yaml)) {

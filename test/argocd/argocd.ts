@@ -122,7 +122,7 @@ export class ArgoCd {
     return `file://${this.#repository}`;
   }
 
-  /** Commits these files as the whole content of the repository. */
+  /** Commits the given files as the whole content of the repository. */
   async commit(files: Record<string, string>): Promise<void> {
     await this.#git("rm", "-r", "--quiet", "--ignore-unmatch", ".");
     for (const [path, text] of Object.entries(files)) {
@@ -200,7 +200,7 @@ export class ArgoCd {
     await this.client.patch(applications, { namespace: this.namespace, name }, patch);
   }
 
-  /** The status of an Application's objects as the API server has it. Argo CD may not have seen it yet. */
+  /** The status of an Application's objects as the API server has it. Argo CD may not have seen this status yet. */
   async #conditionsOf(app: ArgoApplication | undefined): Promise<string> {
     const kinds = [workStreams, smsNumbers] as const;
     const told = (app?.status?.resources ?? []).map(async ({ kind, namespace, name }) => {

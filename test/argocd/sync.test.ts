@@ -256,7 +256,7 @@ describe("sync waves", () => {
     expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
   });
 
-  test("a suspended stream holds the wave after it, so suspend only in the last wave", async () => {
+  test("a suspended stream holds back the wave after it, so only the last wave should suspend one", async () => {
     const suspended = changed("stream", ({ spec }) => Object.assign(spec, { suspend: true }), waves());
     await argocd.commit(suspended);
     await app();

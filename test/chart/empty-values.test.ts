@@ -135,7 +135,8 @@ describe("empty strings and lists are refused where the default is not empty", (
 });
 
 describe("an empty value is refused even when the checks are skipped, if it would widen a right or a policy", () => {
-  // The first flag skips the schema, and the second the chart's own checks. A person may try these flags when a check refuses a value.
+  // `--skip-schema-validation` skips the schema, and the value `checked` skips the chart's own checks. A person may try both when a check
+  // refuses a value.
   const unchecked = ["--skip-schema-validation", "--set=checked=true"];
   const rows: Record<string, [values: object, sentence: string]> = {
     "no shard for the Secrets that a Role names": [{ routeShards: 0 }, "routeShards must be 1 or more"],

@@ -58,7 +58,7 @@ export class Rendered {
     return this.all.filter((manifest) => manifest.kind === kind);
   }
 
-  /** The only object of this kind whose name ends with `suffix`. Throws when there is none or more than one. */
+  /** The only object of the given kind whose name ends with `suffix`. Throws when there is none or more than one. */
   one(kind: string, suffix = ""): Manifest {
     const found = this.of(kind).filter(({ metadata }) => metadata.name.endsWith(suffix));
     if (found.length !== 1)

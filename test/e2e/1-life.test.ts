@@ -67,7 +67,7 @@ afterAll(async () => {
 });
 
 test("helm install brings controller and receiver up in a restricted namespace", async () => {
-  // After earlier tests, kubectl may own the kinds, and their version may differ from that in the older chart. Helm then needs these flags.
+  // After earlier tests, kubectl may own the kinds, in another version than the older chart has. These flags let Helm take them over.
   await release.install("--take-ownership", "--force-conflicts");
   await release.rolledOut("controller", "receiver");
 });

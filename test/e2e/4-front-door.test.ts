@@ -11,7 +11,7 @@ import { Release } from "./release.ts";
 import { tell } from "./tell.ts";
 import { ClusterTwilio, type WebhookAtTwilio } from "./twilio.ts";
 
-// Tests with a proxy in front of the receiver that alters requests, as some ingresses, CDNs and firewalls do. The SmsNumber reports it.
+// Tests with a proxy in front of the receiver that alters requests, as some ingresses, CDNs and firewalls do. The SmsNumber must report it.
 
 const operator = `${inject("runId")}-spoiled`;
 const users = `${inject("runId")}-spoiled-team`;
@@ -97,7 +97,7 @@ interface Described {
   status?: { conditions?: { type: string; status: string; reason: string; message: string }[] };
 }
 
-/** Waits until the number is not Ready, with this reason and message. */
+/** Waits until the number is not Ready, with the given reason and message. */
 async function saysOfNumber(reason: string, message: RegExp): Promise<void> {
   const begun = performance.now();
   let said = "";

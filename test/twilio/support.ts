@@ -92,13 +92,13 @@ export async function server(answer: Answer) {
   return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, requests, close };
 }
 
-/** Makes an answer with this JSON body. */
+/** Makes an answer with the given JSON body. */
 export const json =
   (body: unknown, status = 200, headers: Record<string, string> = {}): Answer =>
   (response) =>
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 
-/** Expects that `work` fails with this reason, and returns the Failure. */
+/** Expects that `work` fails with the given reason, and returns the Failure. */
 export async function failure(work: Promise<unknown>, reason: Reason): Promise<Failure> {
   const error = await work.then(
     (value) => expect.fail(`it succeeded: ${inspect(value)}`),
