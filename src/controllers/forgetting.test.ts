@@ -23,7 +23,7 @@ const rows: Record<string, [Change<WorkStream>, string[]]> = {
 };
 
 for (const [name, [change, want]] of Object.entries(rows))
-  test(`when ${name}, the operator forgets ${want.length === 0 ? "no Secret" : "the Secret that it named"}`, () => {
+  test(`when ${name}, the operator forgets ${want.length === 0 ? "no Secret" : "the Secret that the stream named"}`, () => {
     const unused: string[] = [];
     let tell: (change: Change<WorkStream>) => void = () => {};
     const deps = {

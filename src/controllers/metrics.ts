@@ -3,9 +3,9 @@ import { LET_GO_REASONS } from "./smsnumber/cleanup/let-go.ts";
 
 /** The counters of the controllers. src/kube and src/twilio register their own. */
 export interface ControllerMetrics {
-  /** Counts a webhook that somebody changed and that the operator set back. */
+  /** Counts one webhook that somebody changed and that the operator set back. */
   countDrift(): void;
-  /** Counts a number that was let go without its webhook being given back. */
+  /** Counts one number that was let go although its webhook was not given back. */
   countLetGo(reason: string): void;
 }
 

@@ -5,7 +5,7 @@ import { NamespaceUids } from "./namespaces.ts";
 test("a caller that gives up does not cancel the request for a namespace's UID that other callers share", async () => {
   const answer = Promise.withResolvers<unknown>();
   let asked = 0;
-  // Like the real client: a request ends when its signal aborts.
+  // Like the real client, this stand-in ends a request when its signal aborts.
   const get = (_type: unknown, _ref: unknown, signal?: AbortSignal) => {
     asked++;
     return new Promise((resolve, reject) => {

@@ -3,9 +3,9 @@ import type { KubeClient } from "../kube/client/client.ts";
 import { namespaces } from "../kube/resource.ts";
 
 /**
- * UIDs of namespaces. A route belongs to the UID of its namespace, so that a namespace created again sees nothing of
- * the old one. Each UID is requested once and kept as long as the namespace has a WorkStream or SmsNumber. That needs
- * no right to list or watch namespaces.
+ * UIDs of namespaces. A route belongs to the UID of its namespace, so that a namespace that is created again sees
+ * nothing of the old namespace of that name. Each UID is requested once and kept as long as the namespace has a
+ * WorkStream or SmsNumber. So the operator needs no right to list or watch namespaces.
  */
 export class NamespaceUids {
   readonly #client: KubeClient;

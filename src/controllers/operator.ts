@@ -81,7 +81,7 @@ export interface OperatorOptions {
   clock: Clock;
   log: Log;
   registry: Registry;
-  /** How many objects of a kind are worked on at the same time; tests make it small. */
+  /** How many objects of a kind are worked on at the same time, in place of WORKERS; tests make it small. */
   workers?: number;
 }
 
@@ -92,7 +92,7 @@ export interface OperatorOptions {
 const WORKERS = 300;
 /**
  * The longest time for one request to Twilio. A request begins only if it is certain to end before the Lease expires,
- * so this is below the duration of the Lease.
+ * so this time is shorter than the duration of the Lease.
  */
 const TWILIO_TIMEOUT_MS = 8000;
 
@@ -190,8 +190,8 @@ export class Operator {
     this.#credentialChecks = new CredentialChecks(twilio, clock, config.resyncIntervalMs);
     const credentialsRefused = (stream: string) => {
       const account = streams.get(stream)?.account;
-      // Twilio would refuse all streams with these credentials. So the shared answer of the last credential check is
-      // marked as doubtful, and one stream checks the credentials again.
+      // Twilio refused the credentials of one stream, and would refuse all streams with the same credentials. So the
+      // shared answer of the last credential check is marked as doubtful, and this stream checks the credentials again.
       if (account !== undefined) this.#credentialChecks.doubt(account.twilio.fingerprint);
       wakeups.stream(stream);
     };
@@ -207,8 +207,8 @@ export class Operator {
       onResync({ streams, promoted }) {
         for (const stream of streams) {
           wakeups.numbersOf(stream, "resync");
-          // The resync logged in with the second token because the first was refused. The condition of the stream
-          // must say so.
+          // The resync logged in with the second token because Twilio refused the first. The condition of each stream
+          // of the account must say so.
           if (promoted) credentialsRefused(stream);
         }
       },
@@ -226,7 +226,7 @@ export class Operator {
       lastAcceptedTextMs: (key) => evidence.lastAcceptedAt(key),
       onChange: (key) => wakeups.route(key, "change"),
     });
-    // A route that was evicted needs no more checks.
+    // A route that was evicted from the records needs no more self-checks.
     this.records.onEvicted((key) => this.#checks.forget(key));
     const ruleJudge = new RuleJudge();
     const routing = new RoutingChecks({
@@ -335,7 +335,7 @@ export class Operator {
       leading: () => this.#leads(),
       loaded: () => this.#recordsOfTerm.loaded,
     });
-    // These parts hold threads and sockets, which would keep the process alive if they were not closed.
+    // Some of these parts hold threads and sockets, which would keep the process alive if they were not closed.
     this.#shared = [watches, evidence, events, twilio, { stop: () => prober.close() }, ruleJudge];
     // If any watch notices that a backup was restored, the remembered state of all kinds may be wrong.
     for (const informer of watches.all) informer.onRewound(() => void this.#restored());
@@ -343,7 +343,7 @@ export class Operator {
 
   start() {
     const { leader } = this.#options;
-    // This listener is added before those of the controllers: when a term begins, the records must be loading before
+    // The records listen for terms before the controllers do: when a term begins, the records must be loading before
     // any attempt waits for them.
     this.#offTerm = leader?.onTerm((term) => this.#beginTerm(term)) ?? (() => {});
     if (leader === undefined) this.#beginTerm(ALWAYS);
@@ -352,14 +352,17 @@ export class Operator {
     this.#upkeep.start();
   }
 
-  /** Stops all parts and waits for the attempts under way. The caller must not give up the Lease before this ends. */
+  /**
+   * Stops all parts and waits for the attempts under way. The process must not give up the Lease before the promise
+   * resolves.
+   */
   async stop() {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(new Error("operator stopped"));
     this.#offTerm();
     this.#upkeep.stop();
     this.#checks.stop();
-    // The accounts stop before the controllers, whose attempts may be waiting for the list that a resync reads.
+    // The accounts stop before the controllers, because attempts may be waiting for the list that a resync reads.
     this.#accounts.stop();
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
     await Promise.allSettled(this.#shared.map((part) => part.stop()));
@@ -370,7 +373,7 @@ export class Operator {
     return this.watches.problem();
   }
 
-  /** Whether this process leads. Without leader election it always does. */
+  /** Whether this process leads. Without leader election it leads all the time. */
   #leads(): boolean {
     const { leader } = this.#options;
     return leader === undefined || leader.term !== undefined;
@@ -386,7 +389,8 @@ export class Operator {
       log,
       // Busy routes have new evidence every minute, so it goes into the lane that does not delay changes by users.
       onChange: (key) => wakeups.route(key, "resync"),
-      // Something at Twilio may take the route's texts, so the next resync checks the account for that.
+      // Something at Twilio may take the texts of a route that fell silent, so the next resync checks the account for
+      // that.
       onSilent: (key) => {
         const route = this.records.route(key);
         if (route !== undefined) this.#accounts.suspect(`${route.namespace}/${route.stream}`);
@@ -413,8 +417,8 @@ export class Operator {
   }
 
   /**
-   * Begins a term in all parts. What they saw in an earlier term is dropped, because another leader may have changed
-   * something at Twilio since.
+   * Begins a term in all parts. What the parts saw in an earlier term is dropped, because another leader may have
+   * changed something at Twilio since.
    */
   #beginTerm(term: Term) {
     const ending = AbortSignal.any([term.signal, this.#stop.signal]);
@@ -423,8 +427,8 @@ export class Operator {
     this.#credentialChecks.begin(ending);
     this.#accounts.begin(term);
     this.#checks.begin(term);
-    // This runs now, and once more at the end of the term. An attempt that is still under way when a term ends may
-    // write here a little later, so one run is not enough.
+    // What was found about streams and credentials is forgotten now, and once more at the end of the term. An attempt
+    // that is still under way when a term ends may store a finding after the end, so forgetting once is not enough.
     const forget = () => {
       this.#streams.clear();
       this.#credentialChecks.clear();

@@ -18,7 +18,7 @@ const OF_STREAM: Record<keyof WorkStreamStatus, Owner> = {
   lastValidation: "controller",
   numberRef: "controller",
   conversations: "work",
-  // This field has a part for each process: see OF_APPLIED_GENERATION.
+  // `appliedGeneration` has a part for each process: see OF_APPLIED_GENERATION.
   appliedGeneration: "controller",
 };
 

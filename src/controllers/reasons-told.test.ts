@@ -12,8 +12,8 @@ import { failedVerdicts as failedNumber, numberVerdicts } from "./smsnumber/outc
 import { failedVerdicts as failedStream } from "./workstream/outcome.ts";
 import { streamVerdicts } from "./workstream/verdicts.ts";
 
-// docs/reasons.md is made from the table `reasons`. A reason that a condition can have and that the table does not
-// list for that condition would have no remedy there.
+// docs/reasons.md is made from the table `reasons`. If a condition could have a reason that the table does not list for
+// it, a user would find no remedy for that reason in docs/reasons.md.
 
 const EVERY: Record<string, string[]> = {
   WorkStream: ["CredentialsValid", "InboundUrlReady", "NumberReady", "RoutingReady", "Ready"],
@@ -77,7 +77,7 @@ const ofTwilio = [
   { code: "ECONNREFUSED" },
 ].map((facts) => failureFrom(new TwilioFault("Any", facts), { purpose: "look", permission: "any" }));
 
-/** The reasons that a self-check finds, and those for which a URL cannot work whatever a self-check finds. */
+/** The reasons that a self-check finds, and the reasons for which a URL cannot work whatever a self-check finds. */
 const ofTheUrl: Reason[] = [
   ...[200, 302, 401, 404, 503].map((status) => refusal("https://a/b", { status, body: "x" }).reason),
   ...[403, 503].map((status) => refusal("https://a/b", { status, body: "" }).reason),
@@ -154,7 +154,7 @@ describe("the table of reasons lists every condition that can have the reason of
     expect(lacking("SmsNumber", numberVerdicts({ accepted: "good", found, url: found }))).toEqual([]);
   });
 
-  test("an object whose operator was uninstalled", () => {
+  test("a number whose operator was uninstalled", () => {
     const verdicts = numberVerdicts({ accepted: "good", found: "good", url: "good" });
     const conditions = verdicts.map(({ type, status, reason, message }) => ({
       type,
@@ -170,7 +170,7 @@ describe("the table of reasons lists every condition that can have the reason of
     expect(lacking("SmsNumber", said.conditions ?? [])).toEqual([]);
   });
 
-  test("a condition that is True", () => {
+  test("a stream or number that has no problem", () => {
     const good = { name: "n", status: "True", reason: "Ready", message: "any" } as const;
     for (const promoted of [false, true])
       expect(

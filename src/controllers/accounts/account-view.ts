@@ -1,7 +1,7 @@
 /**
  * What this process last saw in a Twilio account. Readings of an account begin only here, and callers that need one at
- * the same time share it. If each caller began its own, the callers of a thousand numbers would use up the rate limit
- * of the account. So would callers that try again while Twilio does not answer.
+ * the same time share it. If each caller began a reading of its own, the callers of a thousand numbers would use up the
+ * rate limit of the account, and so would callers that try again while Twilio does not answer.
  */
 
 import { NEVER, orAborted } from "../../aborted.ts";
@@ -135,8 +135,8 @@ export class AccountView {
           startedMs >= sinceMs && (isYoung || (surroundings && startedMs >= surroundingsSinceMs)),
       );
       if (young !== undefined) return await orAborted(young.promise, options.signal);
-      // A change by a user starts a reading of its own beside that of a resync, which can take minutes in a large
-      // account. A resync waits for any reading under way.
+      // A change by a user starts a reading of its own even while a resync reads, because the reading of a resync can
+      // take minutes in a large account. A resync waits for any reading under way.
       const nothingToWaitFor =
         options.lane === "change" ? !this.#readings.has("change") : readings.length === 0;
       if (nothingToWaitFor) return await orAborted(this.#begin(options, !isYoung), options.signal);
@@ -198,8 +198,8 @@ export class AccountView {
 
   /**
    * Sets the webhook of a number and returns the number as Twilio's answer shows it. A cache between us and Twilio may
-   * answer with the state from before the update. So this does not change the snapshot. The caller first checks that
-   * the answer has the change, and then calls `noteUpdated`.
+   * answer with the state from before the update. So `update` does not change the snapshot. Whoever calls `update`
+   * first checks that the answer has the change, and then calls `noteUpdated`.
    */
   async update(number: PhoneNumber, webhook: Webhook, options: CallOptions): Promise<PhoneNumber> {
     const change = webhook as WebhookChange;
@@ -223,7 +223,7 @@ export class AccountView {
       surroundingsToo ? readSurroundings(this.twilio, options, startedMs, this.#surroundings) : undefined,
     ]);
     if (read !== undefined) this.#learn(read);
-    // A reading that began earlier may end later, and its list must not replace a more recent one.
+    // A reading that began before another one may end after it. Its list must not replace the list that is more recent.
     if (this.#numbers === undefined || this.#numbers.takenAtMs <= startedMs)
       this.#numbers = { list: numbers, takenAtMs: startedMs };
     this.#snapshot = this.#compose(this.#numbers, this.#surroundings!);
@@ -231,9 +231,9 @@ export class AccountView {
   }
 
   #compose({ list, takenAtMs }: NumberList, surroundings: AccountSurroundings): Snapshot {
-    // A list whose reading began after our update contains its result, so the stored answer is dropped. Short codes
-    // are read together with Messaging Services, and that can be an hour ago, so an answer about a short code is kept
-    // longer.
+    // A list whose reading began after our update contains the result of the update, so the stored answer is dropped.
+    // Short codes are read together with Messaging Services, and their last reading can be an hour ago, so an answer
+    // about a short code is kept longer.
     for (const [sid, { number, atMs }] of this.#updated)
       if (atMs < (number.kind === "shortCode" ? surroundings.takenAtMs : takenAtMs))
         this.#updated.delete(sid);

@@ -373,7 +373,7 @@ describe("the accounts in use", () => {
     expect(twilio.asked).toBe(2);
     end.abort();
     expect(twilio.lastCall?.signal.aborted).toBe(true);
-    // An attempt that was under way when the term ended may use the account a little later.
+    // An attempt that was under way when the term ended may begin to use the account only after the end of the term.
     accounts.use("team/support", credentials);
     begin();
     hanging.resolve([number("https://before")]);
@@ -387,7 +387,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their services read once an hour, and at each resync while a number is not Ready because of a service", async () => {
+  test("have their Messaging Services read once an hour, and at each resync while a number is not Ready because of a service", async () => {
     const { twilio, clock, accounts, begin, wanted } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -402,7 +402,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their services read once at the next resync after texts stopped coming", async () => {
+  test("have their Messaging Services read once at the next resync after texts stopped coming", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -414,7 +414,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their services read at the next resync after a failed reading", async () => {
+  test("have their Messaging Services read at the next resync when a resync that should have read them failed", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);
@@ -430,7 +430,7 @@ describe("the accounts in use", () => {
     accounts.stop();
   });
 
-  test("have their services read at each resync for an hour after the services changed", async () => {
+  test("have their Messaging Services and short codes read at each resync for an hour after a change of them", async () => {
     const { twilio, clock, accounts, begin } = scene();
     begin();
     accounts.use("team/support", credentials);

@@ -11,7 +11,7 @@ import type { Credentials } from "../../twilio/credentials.ts";
 import type { Twilio } from "../../twilio/twilio.ts";
 import { AccountView, type LookOptions } from "./account-view.ts";
 
-/** The result of a resync, for the parts that compare numbers afterwards. */
+/** The result of a resync, for the parts that compare the numbers of the account with their specs afterwards. */
 export interface Resynced {
   /** Keys of the WorkStreams that use the account. */
   streams: ReadonlySet<string>;
@@ -31,11 +31,11 @@ export interface AccountsOptions {
   /** Called after each resync, even a failed one: the numbers of the account must then be compared again. */
   onResync(resynced: Resynced): void;
   /**
-   * Whether some number of these streams is not Ready because of a Messaging Service, a short code or a Conversations
-   * address. If so, each resync reads these settings as well (ADR 30).
+   * Whether a number of one of these streams is not Ready because of a Messaging Service, a short code or a
+   * Conversations address. If so, each resync reads these settings as well (ADR 30).
    */
   waitsForSurroundings(streams: ReadonlySet<string>): boolean;
-  /** Returns a number between 0 and 1; tests make it constant. */
+  /** Returns a random number between 0 and 1, which varies the time between resyncs; tests make it constant. */
   random?: () => number;
 }
 
@@ -44,7 +44,7 @@ interface AccountInUse {
   account: AccountView;
   /** Keys of the WorkStreams that use this account. */
   users: Set<string>;
-  /** Whether the secondary token was the one that worked, when that was last reported. */
+  /** Whether the secondary token was the token that worked, when `Resynced.promoted` was last computed. */
   promoted: boolean;
   /** Whether texts that used to come stopped coming. Something at Twilio may take them. */
   suspect: boolean;
@@ -183,7 +183,8 @@ export class Accounts {
     const isUnused = () => this.#accounts.get(fingerprint) !== entry;
     const surroundingsToo = this.#surroundingsToo(entry);
     const { suspect } = entry;
-    // If the account becomes suspect during this reading, the next reading checks it.
+    // If texts of the account stop coming during this reading, `suspect` is set again, and the next resync reads the
+    // services.
     if (surroundingsToo.surroundingsSinceMs !== undefined) entry.suspect = false;
     try {
       // The call must count against the share of one tenant (ADR 29), here that of the first user. All users of the
@@ -205,8 +206,8 @@ export class Accounts {
       );
     }
     if (isUnused()) return;
-    // This is called after each resync, even a failed one. The numbers of the account must be compared again, or must
-    // report that Twilio does not answer.
+    // `onResync` is called after each resync, even a failed one: the numbers of the account must be compared again, or
+    // must report that Twilio does not answer.
     onResync({ streams: entry.users, promoted: tokenWasPromoted(entry) });
     this.#arm(fingerprint);
   }
@@ -225,7 +226,7 @@ export class Accounts {
   }
 }
 
-/** Whether the token that works has changed since this was last reported. */
+/** Whether the token that works is another one than when this function was last called for the account. */
 function tokenWasPromoted(entry: AccountInUse): boolean {
   const { promoted } = entry.account.twilio;
   const isNews = promoted !== entry.promoted;

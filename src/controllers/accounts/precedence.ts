@@ -8,7 +8,7 @@ import type { Reason } from "../../api/reasons.ts";
  * https://www.twilio.com/docs/conversations/api/address-configuration-resource
  */
 export type Override =
-  /** Twilio does not call the webhook of the number, but the texts still come to this route. */
+  /** Twilio does not call the webhook of the number, but the texts still come to the route of the number. */
   { kind: "routesHere" } | { kind: "elsewhere"; reason: Reason; message: string };
 
 /** The Messaging Service that a number is in, reduced to what matters for incoming texts. */
@@ -24,7 +24,7 @@ export interface PrecedenceInput {
   service: ServiceMembership | undefined;
   /** Whether a Conversations address with autocreation exists for this number. */
   conversationsAddress: boolean;
-  /** Whether this URL (without its fragment) is the current URL of the route of this number. */
+  /** Whether `url` (without its fragment) is the current URL of the number's route. */
   isThisRoute(url: string): boolean;
   hostOf(url: string): string;
 }
@@ -52,7 +52,7 @@ export function overrideOf({
       "MessagingServiceDropsInbound",
       `Messaging Service ${service.serviceSid} drops incoming texts; turn on “Defer to sender's webhook” there`,
     );
-  // A user set the URL of this route in the service. Texts reach the route that way too.
+  // A user set the URL of the number's route in the service. Texts reach the route that way too.
   if (isThisRoute(service.inboundUrl.split("#")[0]!)) return { kind: "routesHere" };
   return elsewhere(
     "MessagingServiceOverrides",

@@ -81,7 +81,7 @@ export async function readSurroundings(
   );
   return {
     takenAtMs: nowMs,
-    // Three lists for the account, and one or two lists for each service.
+    // The calls are three lists for the account, and one or two lists for each Messaging Service.
     calls: 3 + services.length * (shortCodes.length === 0 ? 1 : 2),
     shortCodes,
     services: new Map(memberships.flat()),
@@ -106,7 +106,7 @@ async function orNone<T>(list: Promise<T[]>, { hadSome }: { hadSome: boolean }):
   }
 }
 
-/** Whether both readings lead to the same judgement of every number. */
+/** Whether two readings lead to the same judgement of every number. */
 export function sameSurroundings(a: AccountSurroundings, b: AccountSurroundings): boolean {
   const facts = ({ shortCodes, services, conversations }: AccountSurroundings) => [
     new Set(shortCodes.map(({ sid }) => sid)),
@@ -139,8 +139,8 @@ async function membersOf(
 }
 
 /**
- * Makes a snapshot with numbers and short codes in one map, by their digits. No number has the digits of a short code,
- * because only a short code has five or six.
+ * Makes a snapshot that has numbers and short codes in one map, by their digits. A number and a short code never have
+ * the same digits, because only a short code has five or six.
  */
 export function snapshotOf(
   numbers: readonly PhoneNumber[],

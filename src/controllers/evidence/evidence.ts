@@ -1,7 +1,8 @@
 /**
  * Reads the reports of the receivers from the database: for each route and token, when a text was last accepted. With
- * these reports the operator can end a rotation of tokens sooner. A text also proves a URL as well as a probe does.
- * The reports are optional: without a database there are none, and the operator works without them.
+ * these reports the operator can end a rotation of tokens sooner. A text that was accepted also proves, like a probe,
+ * that the URL of its route works. The reports are optional: without a database there are none, and the operator works
+ * without them.
  */
 
 import type pg from "pg";
@@ -21,9 +22,12 @@ const POLL_MS = 30_000;
  * after their time.
  */
 const OVERLAP_MS = POLL_MS + 120_000;
-/** Rows that are older than this are of no use any more. */
+/** How old a row of the table `route_activity` gets before it is deleted, because it is of no use any more. */
 const KEEP_MS = 24 * 3_600_000;
-/** A query that takes longer counts as failed, so that a database that hangs does not end the polls. */
+/**
+ * The longest time for one query. A query that takes longer counts as failed, so that a database that hangs does not
+ * end the polls.
+ */
 const QUERY_TIMEOUT_MS = 5_000;
 
 /** When texts of each route were accepted, and by which token they were signed. */
@@ -54,8 +58,8 @@ export interface EvidenceOptions {
 }
 
 /**
- * Polls the table `route_activity`. If the database is down that is logged, and the evidence that was read before
- * stays.
+ * Polls the table `route_activity`. If the database is down, that is logged, and the evidence that was read earlier
+ * stays known.
  */
 export function watchEvidence({ databaseUrl, clock, log, onChange, onSilent }: EvidenceOptions): Evidence {
   const database = connectionTo(databaseUrl);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
 const MINUTE = 60_000;
-/** The pace of a route after reports of texts at these minutes. */
+/** What `paced` makes of a route whose texts were reported at these minutes. */
 const after = (...minutes: number[]): Pace =>
   minutes.reduce<Pace | undefined>((pace, minute) => paced(pace, minute * MINUTE), undefined)!;
 const busy = [0, 1, 2, 3, 4, 5, 6];
@@ -39,5 +39,5 @@ const rows: Record<string, [Pace, atMinute: number, want: boolean]> = {
   ],
 };
 for (const [name, [pace, atMinute, want]] of Object.entries(rows))
-  test(`${want ? "counts as silent" : "does not count as silent"}: ${name}`, () =>
+  test(`${name}, ${want ? "counts as silent" : "does not count as silent"}`, () =>
     expect(isSilent(pace, atMinute * MINUTE)).toBe(want));

@@ -23,7 +23,7 @@ test("a report is news if it has a later text of the route or the first text of 
   ).toBeUndefined();
 });
 
-test("the first text of a token in use is kept, and a token or route without recent texts is forgotten", () => {
+test("the time of the first text of a token in use is kept, and a token or route without recent texts is forgotten", () => {
   note("s", "former", 100);
   note("s", "current", 200);
   note("gone", "one", 100);
@@ -36,7 +36,7 @@ test("the first text of a token in use is kept, and a token or route without rec
   expect(seen.lastAcceptedAt("u/gone/AC1")).toBeUndefined();
 });
 
-test("beyond the limits of routes and tokens new ones are ignored, and known ones are still updated", () => {
+test("beyond the limits a report about a new route or token is ignored, and a report about a known one still counts", () => {
   note("s", "known", 100);
   for (let i = 0; i < 100; i++) note("s", `token ${i}`, 100);
   expect([note("s", "one more", 200), note("s", "known", 200)]).toEqual([undefined, "u/s/AC1"]);

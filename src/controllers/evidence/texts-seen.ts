@@ -16,7 +16,7 @@ const [MOST_ROUTES, MOST_TOKENS] = [50_000, 64];
 
 /**
  * When texts of each route, signed by each token, were accepted. A route or token without texts for `keepMs` is
- * forgotten: routes and tokens come and go, and the rows also name routes that this installation does not know.
+ * forgotten: routes and tokens come and go, and the reports also name routes that this installation does not know.
  */
 export class TextsSeen {
   readonly #keepMs: number;
@@ -28,8 +28,8 @@ export class TextsSeen {
   }
 
   /**
-   * Notes one report. Returns the key of the route if the report is news, and otherwise undefined. Once a bound is
-   * reached, reports about further routes or tokens are ignored.
+   * Notes one report. Returns the key of the route if the report is news, and otherwise undefined. Once MOST_ROUTES or
+   * MOST_TOKENS is reached, reports about further routes or tokens are ignored.
    */
   note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;
