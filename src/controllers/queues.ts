@@ -27,9 +27,9 @@ export interface QueuesOptions {
 export function createQueues({ watches, streams, clock, workers }: QueuesOptions): Queues {
   const { workStreams, smsNumbers } = watches;
   /**
-   * The name of a stream's account in the queue: the fingerprint of its credentials. While these are not known, the
-   * name of its Secret takes their place, because streams with the same Secret have the same account. Undefined: the
-   * stream does not exist.
+   * The name of a stream's account in the queue: the fingerprint of the stream's credentials. While these are not
+   * known, the name of the stream's Secret takes their place, because streams with the same Secret have the same
+   * account. Undefined: the stream does not exist.
    */
   const accountOf = (namespace: string, stream: string): string | undefined => {
     const known = streams.get(`${namespace}/${stream}`)?.fingerprint;

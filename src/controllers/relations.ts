@@ -10,8 +10,8 @@ import type { Streams } from "./workstream/streams.ts";
 import type { StreamFacts } from "./workstream/verdicts.ts";
 
 /**
- * How objects relate to each other, from what is watched and recorded at this moment. All of it is read from memory,
- * without a request.
+ * How objects relate to each other, from what is watched and recorded at this moment. No method reads from the API
+ * server or Twilio: everything is in memory.
  */
 export class Relations {
   readonly #watches: Watches;
@@ -92,7 +92,7 @@ export class Relations {
   }
 }
 
-/** The oldest of these numbers. Creation times are compared as text: RFC 3339 in UTC sorts by time. */
+/** The oldest of several SmsNumbers. Creation times are compared as text: RFC 3339 in UTC sorts by time. */
 function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
   return numbers.reduce<SmsNumber | undefined>(
     (best, each) => (best === undefined || createdAt(each) < createdAt(best) ? each : best),
@@ -103,8 +103,9 @@ function oldest(numbers: readonly SmsNumber[]): SmsNumber | undefined {
 const createdAt = ({ metadata }: SmsNumber) => metadata.creationTimestamp ?? "";
 
 /**
- * Whether the WorkStream of a route exists and uses the account of the route. True also when that cannot be seen, or
- * when the stream was not judged yet: a route that is dropped by mistake makes the receiver refuse texts.
+ * Whether the WorkStream of a route exists and uses the account of the route. True also when the WorkStreams of the
+ * namespace cannot be seen, or when the stream was not judged yet: a route that is dropped by mistake makes the
+ * receiver refuse texts.
  */
 export function hasStream(
   { watches, streams }: { watches: Watches; streams: Streams },

@@ -10,20 +10,19 @@ import { routeKey } from "../../routes/route.ts";
 import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
 
 /**
- * The key in the data of the Secret. It contains the version of the format. A later format gets another key and is
- * written together with this key for one release. So an older version that is installed again finds the key that it
- * knows.
+ * The key in the data of the Secret. It contains the version of the format. A later format gets another key, and for
+ * one release both keys are written. So an older version that is installed again finds the key that it knows.
  */
 const KEY = "records.v1.json.gz";
 
-/** Encodes a shard once. The same records give the same bytes, whatever their order. */
+/** Encodes a shard that is encoded only once. The same records give the same bytes, whatever their order. */
 export async function encodeRecords(shard: Shard): Promise<Record<string, string>> {
   return await new RecordsEncoder().encode(shard);
 }
 
 /**
- * Encodes a shard again and again as its records change. It keeps what it has packed and recognises a changed record
- * by its identity. So a record must be replaced by a new object, never changed in place.
+ * Encodes a shard again and again as its records change. The encoder keeps what it has packed and recognises a changed
+ * record by its identity. So a record must be replaced by a new object, never changed in place.
  */
 export class RecordsEncoder {
   readonly #claims = new PackedList<ClaimRecord>({
@@ -57,22 +56,22 @@ function jsonOf(value: unknown): string {
 }
 
 /**
- * Decodes a shard. Without a Secret the shard is empty. Throws on any content that we did not write, because a guess
- * could lose claims.
+ * Decodes a shard. Without a Secret the shard is empty. Throws on any content that the operator did not write, because
+ * a guess could lose claims.
  */
 export function decodeRecords(data: Record<string, string> | undefined): Shard {
   const parsed = unpack(KEY, data) as Partial<Shard> | undefined;
   if (parsed === undefined) return { routes: [], claims: [] };
   const { routes, claims, owed } = parsed;
   if (!Array.isArray(routes) || !Array.isArray(claims)) throw new Error(`${KEY} holds no records`);
-  // An earlier release wrote no list of owed numbers.
+  // Without `owed` the Secret was written by an earlier release, or while no number was owed.
   return { routes, claims, ...(Array.isArray(owed) ? { owed } : {}) };
 }
 
 function unpack(key: string, data: Record<string, string> | undefined): unknown {
   const text = data?.[key];
-  // A Secret of one megabyte that we wrote never unpacks to more than 64 MiB. With this bound a Secret that an attacker
-  // wrote cannot fill the memory.
+  // A Secret of one megabyte that we wrote never unpacks to more than 64 MiB. With 64 MiB as the limit, a Secret that
+  // an attacker wrote cannot fill the memory.
   return text === undefined
     ? undefined
     : JSON.parse(gunzipSync(Buffer.from(text, "base64"), { maxOutputLength: 64 * 2 ** 20 }).toString());

@@ -26,7 +26,7 @@ export class OwedNumbers {
     return this.#sidsByStream.get(`${namespaceUid}/${stream}`).map((sid) => this.#bySid.get(sid)!);
   }
 
-  /** Whether an owed number points at these URLs while its SmsNumber may still give it back. */
+  /** Whether an owed number points at these URLs while the SmsNumber that held it may still give it back. */
   pointsAt(urlsKey: string): boolean {
     return this.#sidsByUrls.count(urlsKey) > 0;
   }
@@ -37,13 +37,16 @@ export class OwedNumbers {
     this.#bySid.set(owed.phoneNumberSid, owed);
     this.#sidsByUid.add(owed.uid, owed.phoneNumberSid);
     this.#sidsByStream.add(`${owed.namespaceUid}/${owed.stream}`, owed.phoneNumberSid);
-    // Once the SmsNumber is gone, nobody answers texts to this number any more. So the receivers need not accept texts
-    // at its URLs.
+    // Once the SmsNumber is gone, nobody answers texts to its number any more. So the receivers need not accept texts
+    // at the URLs of the number.
     if (owed.configured !== undefined && owed.isGone !== true)
       this.#sidsByUrls.add(configuredKey(owed.configured), owed.phoneNumberSid);
   }
 
-  /** Removes the record of a number and returns it. The caller must write the shard in which it was. */
+  /**
+   * Removes the record of a number from memory and returns it. Whoever calls `delete` must write the shard of the
+   * record.
+   */
   delete(phoneNumberSid: string): OwedRecord | undefined {
     const owed = this.#bySid.get(phoneNumberSid);
     if (owed === undefined) return undefined;
@@ -55,7 +58,7 @@ export class OwedNumbers {
     return owed;
   }
 
-  /** Removes all records. Called before they are read again. */
+  /** Forgets all records, before they are read again from their Secrets. */
   clear(): void {
     for (const map of [this.#bySid, this.#sidsByUid, this.#sidsByStream, this.#sidsByUrls]) map.clear();
   }

@@ -7,8 +7,8 @@
 import type { Clock } from "../../clock.ts";
 
 /**
- * Changes within this time after a write began share the next write. A person does not notice a quarter of a second,
- * and in that time hundreds of changes can be gathered.
+ * Changes within this time after the beginning of a write share the next write. A person does not notice a quarter of a
+ * second, and in that time hundreds of changes can be gathered.
  */
 const COALESCE_MS = 250;
 /**
@@ -18,8 +18,8 @@ const COALESCE_MS = 250;
 const LONGEST_PAUSE_MS = 2000;
 
 /**
- * Calls `write` after each change, one call at a time. After a failure the content still counts as unwritten; the
- * next change writes it, and so does the next caller of `durable`.
+ * Calls `write` after each change, one call at a time. After a failed write the content still counts as unwritten; it
+ * is written again after the next change, or when `durable` is called.
  */
 export class PacedWrite {
   readonly #write: () => Promise<void>;
@@ -31,7 +31,10 @@ export class PacedWrite {
   #nextMs = Number.NEGATIVE_INFINITY;
   #urgent = new AbortController();
 
-  /** `write` must read the content before it waits for anything: a later change belongs to the next write. */
+  /**
+   * `write` must read the content before it waits for anything, because a change that comes later belongs to the next
+   * write.
+   */
   constructor(write: () => Promise<void>, clock: Clock) {
     this.#write = write;
     this.#clock = clock;
@@ -48,8 +51,9 @@ export class PacedWrite {
   }
 
   /**
-   * Notes that the content has changed, and schedules a write. Resolves when the present content is written; rejects
-   * when the next write fails. `urgent` skips the pause: the next write begins as soon as the present one ends.
+   * Notes that the content has changed, and schedules a write. The promise resolves when the present content is
+   * written, and rejects when the next write fails. `urgent` skips the pause: the next write begins as soon as the
+   * present write ends.
    */
   changed({ urgent = false }: { urgent?: boolean } = {}): Promise<void> {
     this.#dirty = true;
@@ -57,20 +61,23 @@ export class PacedWrite {
     return this.#schedule();
   }
 
-  /** Like `changed`, for a caller that changed nothing: resolves at once if everything is written already. */
+  /**
+   * Resolves when everything is written, which can be at once. If a write failed before, another write is scheduled,
+   * and the promise rejects when that write fails too.
+   */
   async durable(): Promise<void> {
     if (this.#dirty) await this.#schedule();
     else await this.#running;
   }
 
-  /** Schedules the next write. All changes until that write begins share its promise. */
+  /** Schedules the next write. All changes until that write begins get the same promise. */
   #schedule(): Promise<void> {
     this.#scheduled ??= this.#next();
     return this.#scheduled;
   }
 
   async #next() {
-    // A failure of the write under way is reported to its own callers, so it is ignored here.
+    // If the write under way fails, those who wait for that write get the error, so it is ignored here.
     await this.#running?.catch(() => {});
     const waitMs = Math.max(0, this.#nextMs - this.#clock.monotonic());
     await this.#clock.sleep(waitMs, this.#urgent.signal).catch(() => {});
@@ -93,8 +100,8 @@ export class PacedWrite {
       this.#dirty = true;
       throw error;
     } finally {
-      // A busy API server must not get writes of whole shards back to back. So the pause is as long as the write
-      // took, and at least half of the time is left for other requests.
+      // A busy API server must not get writes of whole shards back to back. So the pause after a write is as long as
+      // the write took, and at least half of the time is left for other requests.
       const took = Math.min(this.#clock.monotonic() - began, LONGEST_PAUSE_MS);
       this.#nextMs = Math.max(this.#nextMs, this.#clock.monotonic() + took);
     }

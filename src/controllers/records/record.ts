@@ -93,8 +93,8 @@ export interface ClaimRecord {
    */
   configured?: { url: string; fallbackUrl?: string; sinceMs: number };
   /**
-   * The host to which the webhook led before we set ours, for the status. The whole former webhook is in a Secret of
-   * its own.
+   * The host to which the webhook led before we set ours. The status names this host. The whole former webhook is in a
+   * Secret of its own.
    */
   previous?: { host: string; savedAtMs: number };
   /**
@@ -126,8 +126,7 @@ export type HeldNumber = Pick<
  */
 export interface OwedRecord extends HeldNumber {
   /**
-   * Why the number was not given back: a value of the label `reason` of the metric
-   * smschannel_finalizer_gave_up_total.
+   * Why the number was not given back: a value of the label `reason` of the metric smschannel_finalizer_gave_up_total.
    */
   why: string;
   sinceMs: number;

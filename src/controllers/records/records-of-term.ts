@@ -3,8 +3,8 @@ import type { Log } from "../../log.ts";
 import type { Records } from "./records.ts";
 
 /**
- * How long to wait before reading the records again after a failure. The pause is short, because nothing can be
- * reconciled meanwhile.
+ * The pause between a failed reading of the records and the next one. It is short, because no object can be reconciled
+ * before the records are read.
  */
 const LOAD_RETRY_MS = 1000;
 
@@ -16,7 +16,10 @@ export class RecordsOfTerm {
   readonly #records: Records;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Before the first term this promise stays pending, because nothing is being read and nothing has failed. */
+  /**
+   * Settles when the reading of the records ends. It stays pending until a first term begins, because nothing is being
+   * read and nothing has failed.
+   */
   #loaded: Promise<void> = new Promise(() => {});
 
   constructor(records: Records, { clock, log }: { clock: Clock; log: Log }) {

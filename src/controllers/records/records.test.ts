@@ -219,7 +219,7 @@ describe("records", () => {
       expect(store.saved.size).toBe(4);
     });
 
-    test("a change in another shard makes the broken shard try again", async () => {
+    test("a change in another shard causes another write of the broken shard", async () => {
       store.broken.set(broken, tooLarge);
       await expect(timed(records.putClaim(claim()))).rejects.toThrow("too large");
       store.broken.clear();
@@ -272,7 +272,7 @@ describe("records", () => {
     expect(records.newestRouteOf("uid", "support")?.accountSid).toBe("AC2");
   });
 
-  test("a fallback URL on a host of its own is known as ours after another one has replaced it", async () => {
+  test("a fallback URL on a host of its own is known as ours after another URL has replaced it", async () => {
     const former = { inbound: "https://a/inbound/team/support", fallback: "https://b/fallback/team/support" };
     const urls = (fallback: string) => [{ ...former, fallback, status: "https://a/status/team/support" }];
     await timed(
@@ -371,7 +371,7 @@ describe("records", () => {
     ).toEqual(["1"]);
   });
 
-  test("routes of deleted streams do not count as streams, and the oldest are evicted once there are more of them than the limit", async () => {
+  test("routes of deleted streams do not count as streams, and the oldest of them are evicted when there are more than the limit", async () => {
     const add = async (stream: string) =>
       await timed(
         records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream })),
@@ -398,7 +398,7 @@ describe("records", () => {
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
   });
 
-  test("an update that makes no route after all reserves no room", async () => {
+  test("a call of updateRoute that makes no route reserves no room", async () => {
     store.bytes = SHARD_LIMIT_BYTES - 2000;
     await timed(records.putClaim(claim()));
     const gate = Promise.withResolvers<void>();
@@ -409,7 +409,7 @@ describe("records", () => {
     expect(nothing).toBeUndefined();
     const made = records.updateRoute(routeKey(route()), route(), () => route());
     await clock.advance(0);
-    // If the update above had kept its reservation, this one would wait for the write to end.
+    // If the call that made no route had kept its reservation, the next call would wait for the write to end.
     expect(records.route(routeKey(route()))).toBeDefined();
     gate.resolve();
     await writing;
@@ -490,7 +490,7 @@ describe("a number that was not given back", () => {
     expect(next.owedOf("number-uid")).toEqual([]);
   });
 
-  test("moves to the shard of the SmsNumber that owes it now", async () => {
+  test("has its record in the shard of the SmsNumber that owes it now", async () => {
     for (const stream of ["sales", "billing", "care"]) await timed(records.owe(owed({ stream })));
     expect((await reread()).allOwed()).toEqual([owed({ stream: "care" })]);
   });

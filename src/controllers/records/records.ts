@@ -70,24 +70,26 @@ interface ShardState {
   /** The bytes of the largest Secret when the shard was last written. */
   measured: number;
   /**
-   * The bytes that the routes added since the last write may take (`reserved`), and how many routes have left since
-   * (`left`). The next write shows how much room there really is.
+   * The bytes that the routes added since the last write may take (`reserved`), and how many routes were removed since
+   * that write (`left`). The next write shows how much room there really is.
    */
   reserved: number;
   left: number;
   write: PacedWrite;
 }
 
-/** What decides the shard of a record. A claim is in the same shard as its route, so that one write changes both. */
+/**
+ * The fields that decide the shard of a record. A claim is in the same shard as its route, so that one write changes
+ * both.
+ */
 type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
  * Routes, claims and owed numbers. A change applies in memory at once, and is durable when the promise of the method
- * resolves. Await that promise before you change something at Twilio or a status. Changes within 250 ms share one
- * write. Each shard is written separately, so a shard that cannot be written does not delay streams of other shards.
- *
- * A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by identity
- * (ADR 21).
+ * that makes it resolves. Await that promise before you change something at Twilio or a status. Changes within 250 ms
+ * share one write. Each shard is written separately, so a shard that cannot be written does not delay streams of other
+ * shards. A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by
+ * identity (ADR 21).
  */
 export class Records {
   readonly #options: RecordsOptions;
@@ -111,8 +113,9 @@ export class Records {
    */
   readonly #inboundUrls = new Set<string>();
   /**
-   * The same for fallback URLs, but only for those whose own host has no inbound URL of the stream. These are few, and
-   * memory is short: `hasFallbackUrl` finds the others by their inbound URLs.
+   * Every fallback URL that a route has, or had while this process knew it, if its own host has no inbound URL of the
+   * stream. There are few such URLs. All other fallback URLs are left out to save memory: `hasFallbackUrl` finds them
+   * by the inbound URLs on the same host.
    */
   readonly #fallbackUrls = new Set<string>();
   readonly #evictionListeners: ((key: string) => void)[] = [];
@@ -231,7 +234,7 @@ export class Records {
   claims(): IterableIterator<ClaimRecord> {
     return this.#claims.values();
   }
-  /** The claim that this SmsNumber holds. It is indexed because every attempt looks it up. */
+  /** The claim that this SmsNumber holds. Claims are indexed by holder because every attempt looks one up. */
   claimOf(uid: string): ClaimRecord | undefined {
     const sid = this.#sidByHolder.get(uid);
     return sid === undefined ? undefined : this.#claims.get(sid);
@@ -250,8 +253,8 @@ export class Records {
   }
 
   /**
-   * Whether a number of this route still leads to us, or waits to be given back. If so, the route must stay, with its
-   * credentials.
+   * Whether a number of this route still leads to us, or waits to be given back. If so, the route and its credentials
+   * must be kept.
    */
   hasNumber({
     namespaceUid,
@@ -292,7 +295,7 @@ export class Records {
     change: (before: RouteRecord | undefined) => RouteRecord | undefined,
   ): Promise<RouteRecord | undefined> {
     // Nothing may be awaited between the last check for room and `#indexRoute`. Otherwise a thousand callers at once
-    // would all find the same room.
+    // would all be told that there is room for one route.
     while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.durable(where);
     const before = this.#routes.get(key);
     const wanted = change(before);
@@ -341,7 +344,7 @@ export class Records {
     await this.#changed([claim, before ?? claim]);
   }
 
-  /** Removes a claim. For a number that nobody holds any more, when nothing of ours is left at Twilio. */
+  /** Removes the claim of a number that nobody holds any more, when nothing of ours is left at Twilio. */
   async dropClaim(phoneNumberSid: string): Promise<void> {
     const claim = this.#claims.get(phoneNumberSid);
     if (claim === undefined) return;
@@ -375,8 +378,8 @@ export class Records {
   async #changed(places: readonly ShardPlace[], options: { urgent?: boolean } = {}) {
     const changed = new Set(places.map((place) => this.#shardOf(place)));
     const written = [...changed].map(({ write }) => write.changed(options));
-    // Each write also retries the shards whose last write failed, at their own pace. This needs no timer: other
-    // writes, and the upkeep once a minute, come often enough.
+    // Each write of one shard also retries the shards whose last write failed; each of these keeps its own pauses
+    // between writes. This needs no timer: writes of other shards, and the upkeep once a minute, come often enough.
     for (const shard of this.#shards)
       if (shard.write.dirty && !changed.has(shard)) shard.write.durable().catch(() => {});
     await Promise.all(written);
@@ -386,8 +389,8 @@ export class Records {
     const state = this.#shards[shard]!;
     const { reserved, left } = state;
     state.measured = await this.#options.store.save(shard, this.#contentOf(shard));
-    // The reservation ends only after the write. Before that, and after a failed write, it is the best estimate.
-    // Routes added during the write stay reserved.
+    // The bytes that were reserved for new routes stay reserved until the write has measured the shard. Before that,
+    // and after a failed write, they are the best estimate. Routes added during the write stay reserved.
     state.reserved -= reserved;
     state.left -= left;
   }
@@ -409,8 +412,7 @@ export class Records {
     const now = this.#options.clock.now();
     const standings = [...shard.routes.values()].map((route) => this.#standingOf(route));
     this.#evict(evictedForRoom(where.namespaceUid, standings, now));
-    // Waiting makes sense only for a write that will measure something. Without such a write the caller would wait
-    // for ever.
+    // A caller should wait only for a write that will show more room. Without such a write it would wait for ever.
     if ((shard.reserved === 0 && shard.left === 0) || shard.write.idle)
       throw new Failure(
         "RouteTableFull",
@@ -436,7 +438,7 @@ export class Records {
     return { route, isLive: false, hasNumber: this.hasNumber(route) };
   }
 
-  /** Removes these routes. No caller waits for the writes; one that fails is repeated with the next change. */
+  /** Removes these routes. Nobody waits for the writes; a write that fails is repeated with the next change. */
   #evict(routes: readonly RouteRecord[]) {
     for (const route of routes) {
       this.#unindexRoute(route);

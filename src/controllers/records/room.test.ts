@@ -65,7 +65,7 @@ describe("room for a route in a namespace that may have two streams", () => {
       else expect(room).toEqual(want);
     });
 
-  test("the error says which of the two limits was reached", () => {
+  test("the error says whether there are too many streams or too many routes of former streams", () => {
     const refused = (standings: RouteStanding[]) => {
       const room = roomInNamespace("new", standings, 1);
       return room.do === "refuse" ? room.message : "";

@@ -9,7 +9,7 @@ import type { RouteRecord } from "./record.ts";
 
 /** A route, with the facts that decide whether it may be evicted. */
 export type RouteStanding =
-  /** The stream of this route exists and uses it. */
+  /** The stream of this route exists and uses the route. */
   | { route: RouteRecord; isLive: true }
   /**
    * The stream of this route is gone or uses another account. `hasNumber`: a number that we configured still sends
@@ -19,7 +19,10 @@ export type RouteStanding =
 
 type Former = Extract<RouteStanding, { isLive: false }>;
 
-/** What to do so that one more route fits. `evict` lists the routes that leave before their hour is over. */
+/**
+ * What to do so that one more route fits. `evict` lists the routes that are removed sooner than an hour after their
+ * stream was deleted.
+ */
 export type Room = { do: "take"; evict: RouteRecord[] } | { do: "refuse"; message: string };
 
 /**
@@ -35,11 +38,11 @@ const EVICTED_AT_ONCE = 32;
 
 /**
  * Whether there is room in the namespace for a route of `stream`. A namespace may have `most` streams, and as many
- * routes of former streams in addition. Beyond that number the oldest former routes leave early. Pure.
+ * routes of former streams in addition. Beyond that number the oldest routes of former streams are evicted. Pure.
  */
 export function roomInNamespace(stream: string, standings: readonly RouteStanding[], most: number): Room {
   const live = new Set(standings.filter(({ isLive }) => isLive).map(({ route }) => route.stream));
-  // The stream that needs the new route may have another route already, for another account.
+  // The stream that needs the new route must not count twice: it may have another route already, for another account.
   live.delete(stream);
   if (live.size >= most)
     return {
@@ -57,8 +60,8 @@ export function roomInNamespace(stream: string, standings: readonly RouteStandin
 }
 
 /**
- * The routes that leave a full shard so that the route of an existing stream fits. These are former routes of the
- * same namespace, and former routes of other namespaces once no text can be on its way to them. So a tenant can
+ * The routes that are evicted from a full shard so that the route of an existing stream fits. These are former routes
+ * of the same namespace, and former routes of other namespaces once no text can be on its way to them. So a tenant can
  * disturb only its own former streams. Pure.
  */
 export function evictedForRoom(

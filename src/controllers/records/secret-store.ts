@@ -40,7 +40,7 @@ export interface SecretStoreOptions {
  */
 interface KnownSecret {
   resourceVersion: string | undefined;
-  /** The value of the annotation: how many shards there were when the Secret was written. */
+  /** The value of SHARDS_ANNOTATION: how many shards there were when the Secret was written. */
   shards: string | undefined;
   digest: string;
 }
@@ -75,8 +75,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       const put = (part: SecretPart, data: Record<string, string>) =>
         write(options, known, secretName(instance, part, shard), data);
       // The receivers' Secret is written first. A token may have been promoted at Twilio already, and the receivers
-      // refuse texts signed with it until they know it. Writing this Secret first is safe: callers wait for both
-      // Secrets before they act, and this one can be compiled again from the records.
+      // refuse texts signed with it until they know it. This order is safe: callers wait for both Secrets before they
+      // act, and the receivers' Secret can be compiled again from the records.
       const receiver = await encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]);
       const received = put("receiver", receiver);
       // `received` is awaited below. Without this handler a failure before that would be an unhandled rejection,
@@ -92,8 +92,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
 }
 
 /**
- * Returns a function that lists the test routes of a shard: one for the shard that has the test route, and none for
- * the others. The route is made once; if that fails, the write fails, and the next write tries again.
+ * Returns a function that lists the test routes of a shard: the one test route for the shard that has it, and none for
+ * any other shard. The test route is made once; if that fails, the write fails, and the next write tries again.
  */
 function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   let made: Promise<Route> | undefined;
@@ -131,9 +131,9 @@ async function read(
 }
 
 /**
- * Writes the Secret if it differs from what this process saw last, and always with the resourceVersion of that. If
- * another process wrote the Secret meanwhile, this write fails with a conflict and overwrites nothing. Such a process
- * can be a former leader that does not know yet that it lost the Lease.
+ * Writes the Secret if it differs from what this process saw last. The write has the resourceVersion that the Secret
+ * had at that time: if another process wrote the Secret since, this write fails with a conflict and overwrites nothing.
+ * Such a process can be a former leader that does not know yet that it lost the Lease.
  */
 async function write(
   options: SecretStoreOptions,

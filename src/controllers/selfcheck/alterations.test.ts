@@ -3,8 +3,8 @@ import type { Report } from "../../routes/challenge.ts";
 import { alterations } from "./alterations.ts";
 import { twilioLike } from "./request.ts";
 
-// test/selfcheck/spoils.test.ts tests each single change with requests over the network. The tests here cover
-// combined changes and hostile content.
+// test/selfcheck/spoils.test.ts tests each way of changing a request with requests over the network. The tests here
+// cover combined changes and hostile content.
 
 const url = "https://sms.example.com/inbound/team/support";
 const key = { namespaceUid: "u", stream: "support", accountSid: "AC1", checkKey: "a2V5" };

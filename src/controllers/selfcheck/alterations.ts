@@ -1,7 +1,7 @@
 /**
- * Names what was changed between the request that the self-check sent and the request that arrived. A signature
- * covers every byte of the form and the URL, so a proxy that "cleans" requests makes every text look forged. Neither
- * Twilio nor the receiver can say why. The text that is made here names the cause so that a user can report it to the
+ * Names what was changed between the request that the self-check sent and the request that arrived. A signature covers
+ * every byte of the form and the URL, so a proxy that "cleans" requests makes every text look forged. Neither Twilio
+ * nor the receiver can say why. The messages that are made here name the cause, so that a user can report it to the
  * people who run the proxy.
  */
 
@@ -13,7 +13,7 @@ import { type CheckRequest, isOfSomeTexts } from "./request.ts";
 /** One change, as the end of a sentence that begins with "on the way to the receiver". */
 export interface Alteration {
   what: string;
-  /** Set when the change affects only some texts: those without the changed content still get through. */
+  /** Whether the change affects only some texts: a text without the content that is changed still gets through. */
   some: boolean;
 }
 
@@ -40,8 +40,8 @@ export function alterations(sent: Sent, report: Report): Alteration[] {
 const methodChange = ({ method }: Report) => (method === "POST" ? undefined : `POST becomes ${word(method)}`);
 
 /**
- * The change of the path, if any. Another path in front of ours or a query does no harm: the signature is verified
- * over the URL as it is configured.
+ * The change of the path, if any. Nothing is wrong if something was put in front of the path or a query was added: the
+ * signature is verified over the URL as it is configured.
  */
 function pathChange(url: string, target: string): string | undefined {
   const wanted = ownPathOf(url);
@@ -68,7 +68,7 @@ function typeChange(arrived: string | undefined): string | undefined {
   return type === "application/x-www-form-urlencoded" ? undefined : `the content type becomes ${word(type)}`;
 }
 
-/** What happened to the body: first changes of the whole body, then changes of single fields. */
+/** The changes of the body: first those of the whole body, then those of single fields. */
 function bodyChanges({ pairs, body }: Sent, report: Report): Alteration[] {
   if (report.body === undefined) return [];
   const bytes = Buffer.from(report.body, "base64");
@@ -108,7 +108,7 @@ const valuesOf = (pairs: readonly Pair[], name: string) =>
 const same = (a: readonly string[], b: readonly string[]) =>
   JSON.stringify([...new Set(a)].sort()) === JSON.stringify([...new Set(b)].sort());
 
-/** What can happen to a field, in the order in which it is reported. */
+/** What can happen to a field on the way, in the order in which a message lists it. */
 const WORDS = {
   empty: "empty fields are dropped",
   dropped: "fields are dropped",
@@ -171,7 +171,7 @@ const unescaped = (text: string) =>
     .replaceAll("&amp;", "&")
     .replace(/\\(['"])/g, "$1");
 
-/** Percent-decodes once more, as a proxy does that decodes a form and forgets to encode it again. */
+/** Percent-decodes a value once more, like a proxy that decodes a form and forgets to encode it again. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));

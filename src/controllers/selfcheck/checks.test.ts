@@ -158,7 +158,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("probe one route of a failing new host every two seconds, and all its routes as soon as that one passes", async () => {
+  test("probe one route of a failing new host every two seconds, and all routes of the host as soon as that route passes", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     for (const name of ["a", "b", "c"]) checks.want(name, target(undefined, name), 1);
@@ -176,7 +176,7 @@ describe("self-checks", () => {
     checks.stop();
   });
 
-  test("choose another route to probe often when the one that was probed often is removed", async () => {
+  test("probe another route of a failing host often when the route that was probed often is removed", async () => {
     const { clock, state, checks } = scene();
     state.answer = refused;
     for (const name of ["a", "b"]) checks.want(name, target(undefined, name), 1);

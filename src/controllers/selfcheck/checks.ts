@@ -1,11 +1,9 @@
 /**
- * The self-check: it finds out whether a text that Twilio posts to the public URL reaches the receiver with a
- * signature that verifies. The operator sends such texts itself, to the same public name, because nothing inside the
- * cluster shows what DNS, CDN, firewall and ingress do to a request (ADR 24). A number is pointed at the URL only
- * after its route has passed (ADR 14).
- *
- * With ten thousand routes on one host the self-check would be the largest client of the receiver, so routes share
- * what they learn of their host.
+ * The self-check: it finds out whether a text that Twilio posts to the public URL reaches the receiver with a signature
+ * that verifies. The operator sends such texts itself, to the same public URL, because nothing inside the cluster shows
+ * what DNS, CDN, firewall and ingress do to a request (ADR 24). A number is pointed at the URL only after its route has
+ * passed (ADR 14). With ten thousand routes on one host the self-check would be the largest client of the receiver, so
+ * routes share what they learn of their host.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -36,11 +34,14 @@ import {
 const HOST_INTERVAL_MS = 30_000;
 const FAILING_HOST_INTERVAL_MS = 5_000;
 /**
- * The first pause between two probes of a new route; each further pause is twice as long. After a route was written to
- * a Secret it takes some tenths of a second until the receivers have it.
+ * The first pause between two probes of a new route that does not pass; each further pause is twice as long. After a
+ * route was written to a Secret it takes some tenths of a second until the receivers have it.
  */
 const FIRST_RETRY_MS = 250;
-/** The longest text is sent to a host at most this often: in each regular check, and not for each new route. */
+/**
+ * When the longest text has got through to a host, it is sent to that host again only after this time. So it is sent in
+ * each regular check of the host, and not for each new route.
+ */
 const LONG_EVERY_MS = 25_000;
 /** How many probes may run at a time, over all hosts. The limit leaves capacity of the receiver for real texts. */
 const PROBES_AT_ONCE = 16;
@@ -99,7 +100,7 @@ export class Checks {
     signal.addEventListener("abort", () => this.#forgetAll(), { once: true });
   }
 
-  /** Makes sure that this generation of the route gets checked. Cheap when nothing changed. */
+  /** Makes sure that this generation of the route gets checked. A call costs little when nothing has changed. */
   want(key: string, target: ProbeTarget, generation: number) {
     if (this.#term === undefined) return;
     const known = this.#routes.get(key);
@@ -118,7 +119,8 @@ export class Checks {
       return;
     }
     if (known.check.generation === generation) return;
-    // The URL is the same, so it stays proven. Only the new generation must show that the receivers know it.
+    // Only the generation has changed, not the URL, so the URL stays proven. Probes must only show that the receivers
+    // know the new generation.
     known.target = target;
     known.check = retarget(known.check, generation);
     void this.#run(key, known);
@@ -141,7 +143,9 @@ export class Checks {
     return known !== undefined && known.check.generation >= generation && passed(known.check);
   }
 
-  /** The newest generation of the route, if the receivers have proven to know it. Undefined if they have not. */
+  /**
+   * The newest generation of the route, if probes have shown that the receivers know it. Undefined if they have not.
+   */
   provenGeneration(key: string): number | undefined {
     const known = this.#routes.get(key);
     return known !== undefined && passed(known.check) ? known.check.generation : undefined;
@@ -159,9 +163,9 @@ export class Checks {
     const host = this.#hosts.get(known.host);
     const lastFailure = host && failureOf(host);
     if (lastFailure !== undefined) {
-      // A new route that fails may just not have reached the receivers yet, and `verdictOf` waits for some failures
-      // before it says so. A failing host had worked before, so the verdict must not wait. Therefore `verdictOf` is
-      // given a number of failures that is above every limit.
+      // While a new route fails, `verdictOf` waits for some failures before it gives the verdict False, because the
+      // receivers may not have the route yet. A failing host had worked before, so the verdict must not wait. Therefore
+      // `verdictOf` is given a number of failures that is above every limit.
       const failures = FAILURES_ALLOWED + LOADING_FAILURES;
       const failing: RouteCheck = { ...known.check, proven: false, failures, lastFailure };
       return verdictOf(failing, lastText, clock.now());
@@ -169,7 +173,9 @@ export class Checks {
     return verdictOf(known.check, lastText, clock.now());
   }
 
-  /** Resolves when the newest generation has passed or the verdict is False, and after `ms` at the latest. */
+  /**
+   * Resolves when the newest generation of the route has passed or the verdict is False, and after `ms` at the latest.
+   */
   async firstVerdict(key: string, ms: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const listener = () => {
@@ -184,7 +190,8 @@ export class Checks {
     try {
       await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, term.signal]));
     } catch {
-      // The verdict is known, or the caller is being stopped and checks its own signal.
+      // The wait has ended early because the verdict is known, the term is over, or `signal` aborted. Whoever called
+      // checks `signal` itself.
     } finally {
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(key);
@@ -195,7 +202,10 @@ export class Checks {
     this.#stop.abort(new Error("self-checks stopped"));
   }
 
-  /** Forgets all findings at the end of a term: the next leader may be elsewhere in the network. */
+  /**
+   * Forgets all findings at the end of a term: the next leader may run elsewhere in the network, where other findings
+   * are true.
+   */
   #forgetAll() {
     this.#term = undefined;
     for (const { cancel } of this.#hosts.values()) cancel();
@@ -204,7 +214,7 @@ export class Checks {
     this.#longAtMs.clear();
   }
 
-  /** Probes one route until it has passed. Only one loop runs for a route at a time. */
+  /** Probes one route until it has passed. A route never has two such loops at a time. */
   async #run(key: string, watched: WatchedRoute) {
     const term = this.#term;
     const host = this.#hosts.get(watched.host);
@@ -285,7 +295,8 @@ export class Checks {
       host.failures = problem === undefined ? 0 : host.failures + 1;
       if (problem !== undefined) host.lastFailure = { ...problem, atMs: clock.now() };
       host.observe(problem);
-      // Every route of the host gets another verdict, so the listeners of all of them are called.
+      // The verdict on the host is a part of the verdict on each of its routes, so the listeners of all these routes
+      // are called.
       if (failureOf(host)?.message !== before?.message)
         for (const each of host.routes) {
           this.#tell(each);
@@ -295,7 +306,10 @@ export class Checks {
     this.#armHost(name, host, host.failures > 0 ? FAILING_HOST_INTERVAL_MS : HOST_INTERVAL_MS);
   }
 
-  /** Sends one probe. Undefined when the term ended meanwhile: an answer then says nothing about the next term. */
+  /**
+   * Sends one probe. Undefined when the term ended before the answer came: the answer then says nothing about the next
+   * term.
+   */
   async #probe(
     { target, host }: WatchedRoute,
     term: Pick<Term, "signal" | "remainingMs">,

@@ -10,7 +10,10 @@ const LONGEST_RETRY_MS = 30_000;
  */
 const SCOUT_RETRY_MS = 2_000;
 const SCOUTING_MS = 2 * 60_000;
-/** When one route has passed, all waiting routes are tried again, but not more often than this. */
+/**
+ * When a probe of a host passes for the first time after a failure, all routes of the host that wait for their next
+ * probe are probed at once, but not more often than this.
+ */
 const WAKE_EVERY_MS = 2_000;
 
 /** A host, and the log in which its problems appear. */
@@ -23,9 +26,9 @@ export interface HostOptions {
 
 /**
  * What the routes of one host share: whether requests get through to the receiver, and which route finds that out.
- * While no request gets through, one route is tried often (the scout) and the other routes more and more rarely. Ten
- * thousand routes that all probe a dead host would learn no more than one route. As soon as one route passes, all
- * waiting routes are tried.
+ * While no request gets through, one route (the scout) is probed often, and the other routes are probed more and more
+ * rarely. Ten thousand routes that all probe a dead host would learn no more than one route. As soon as one route
+ * passes, all waiting routes are probed.
  */
 export class Host {
   readonly routes = new Set<string>();
@@ -45,7 +48,7 @@ export class Host {
     this.#options = options;
   }
 
-  /** Notes what a probe of any route of the host found. Undefined means that no problem was found. */
+  /** Notes the result of a probe of any route of the host. `undefined` means that no problem was found. */
   observe(problem: ProbeProblem | undefined): void {
     this.#tell(problem);
     if (problem !== undefined) this.#failingSinceMs ??= this.#options.clock.monotonic();
@@ -55,7 +58,10 @@ export class Host {
     }
   }
 
-  /** Logs each new problem once, and its end. A new route that the receivers do not know yet is not a problem. */
+  /**
+   * Logs each new problem of the host once, and the end of the problem once. It is no problem that the receivers do not
+   * know a new route yet.
+   */
   #tell(problem: ProbeProblem | undefined): void {
     const { name, log } = this.#options;
     if (problem?.reason === "RoutesNotLoaded" || problem?.message === this.#told) return;
@@ -65,8 +71,8 @@ export class Host {
   }
 
   /**
-   * Waits before the next probe of a route. Returns true when another route passed meanwhile, so that this route may
-   * pass now too.
+   * Waits before the next probe of a route. Returns true when another route of the host passed during the wait, so that
+   * this route may pass now too.
    */
   async pause(key: string, ms: number, signal: AbortSignal): Promise<boolean> {
     const { clock, random } = this.#options;
@@ -85,12 +91,18 @@ export class Host {
     }
   }
 
-  /** Call this when a route needs no more probes. If this route was the scout, another route can become the scout. */
+  /**
+   * Call this when a route needs no more probes. If the route was the one of its host that is probed most often (the
+   * scout), another route can take its place.
+   */
   done(key: string): void {
     if (this.#scout === key) this.#scout = undefined;
   }
 
-  /** The longest pause for this route. It is shortest for the scout of a host that began to fail a moment ago. */
+  /**
+   * The upper limit of the pause between two probes of a route. It is lower for the scout (the one route of a failing
+   * host that is probed often) during the first two minutes in which the host fails.
+   */
   #longestPause(key: string): number {
     const now = this.#options.clock.monotonic();
     const isNew = now - (this.#failingSinceMs ?? now) < SCOUTING_MS;

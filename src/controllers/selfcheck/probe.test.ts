@@ -30,7 +30,10 @@ const target = {
   url: "http://sms.invalid/inbound/a/b",
 };
 
-/** Where the requests of a probe went, as lines with the server (proxy or door) and the URL. */
+/**
+ * The requests of a probe. Each line names the server that got the request (`proxy`, or `door` for the given address)
+ * and the URL.
+ */
 async function askedWith(address?: string): Promise<string[]> {
   const asked: string[] = [];
   const proxy = await serve((request, response) => {
@@ -59,7 +62,7 @@ test("a probe goes through the proxy that HTTP_PROXY names, because that may be 
   expect(await askedWith()).toEqual(["proxy http://sms.invalid/inbound/a/b"]);
 });
 
-test("a probe connects to a given address even if HTTP_PROXY names a proxy", async () => {
+test("a probe connects to the address of URL_CHECK_ADDRESS even if HTTP_PROXY names a proxy", async () => {
   expect(await askedWith("DOOR")).toEqual(["door sms.invalid/inbound/a/b"]);
 });
 

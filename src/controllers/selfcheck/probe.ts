@@ -153,12 +153,12 @@ async function sendPlain(times: number, ask: ProbeAsk): Promise<Met> {
 }
 
 /**
- * Whether the answer refuses this request and not every request. A 4xx status is about the request itself. A 5xx
- * status is not: any other request would have got it as well.
+ * Whether the server refused this very request, and would not refuse every request. A 4xx status is about the request
+ * itself. A 5xx status is not: any other request would have got it as well.
  */
 const isRefusal = ({ status }: ForeignAnswer) => status >= 400 && status < 500;
 
-/** The result when something other than the receiver answered, or nothing at all. */
+/** The result of a probe when something other than the receiver answered, or nothing answered at all. */
 function failed(url: string, met: Exclude<Met, { by: "receiver" }>): ProbeResult {
   if (met.by === "other") return { kind: "failed", ...refusal(url, met.answer) };
   const message = `the inbound URL does not answer: ${noAnswer(met.code)}`;

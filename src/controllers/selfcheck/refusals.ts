@@ -21,8 +21,8 @@ export interface ForeignAnswer {
 export function refusal(url: string, { status, location, body }: ForeignAnswer): ProbeProblem {
   if (status >= 300 && status < 400) return redirect(url, status, location);
   const isEmpty = body === "";
-  // An empty body comes from the receiver itself: it answers 403 to a request that it cannot verify, and 503 while it
-  // starts. It will know the route soon.
+  // An empty body shows that the receiver itself answered: it answers 403 to a request that it cannot verify, and 503
+  // while it starts. It will know the route soon.
   if (status === 403 && isEmpty) return notLoaded(status, REFUSED);
   if (status === 503 && isEmpty) return notLoaded(status, STARTING);
   if (status === 502 || status === 503 || status === 504)

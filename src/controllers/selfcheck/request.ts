@@ -73,7 +73,7 @@ export const isOfSomeTexts = (name: string) =>
   name === "Body" || ODDITIES.some(([candidate]) => candidate === name);
 
 /**
- * The longest text: 1,600 characters as JavaScript and Twilio count them. Each emoji counts as two of them and takes
+ * The longest text: 1,600 characters as JavaScript and Twilio count them. Each emoji counts as two characters and takes
  * 12 bytes when it is percent-encoded.
  */
 const LONGEST = "📦".repeat(800);

@@ -17,7 +17,10 @@ export interface ProbeTarget {
   url: string;
 }
 
-/** The target of a route. Its URL is the first URL of the route, to which the webhooks of numbers are set. */
+/**
+ * Makes the target of a route. The target's URL is the first URL of the route, to which the webhooks of numbers are
+ * set.
+ */
 export function targetOf({ namespaceUid, stream, accountSid, checkKey, urls }: RouteRecord): ProbeTarget {
   return { namespaceUid, stream, accountSid, checkKey, url: urls[0]!.inbound };
 }

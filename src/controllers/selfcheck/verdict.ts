@@ -25,7 +25,7 @@ export type ProbeResult =
    */
   { kind: "answered"; generation: number; problem?: ProbeProblem } | ({ kind: "failed" } & ProbeProblem);
 
-/** The state of the checks of one route. Plain data in memory, which starts from nothing after a restart. */
+/** The state of the checks of one route. It is plain data in memory and is not kept over a restart. */
 export interface RouteCheck {
   /** The generation of the route that receivers must answer for. */
   generation: number;
@@ -52,11 +52,11 @@ export const PASSES_NEEDED = 3;
  */
 export const FAILURES_ALLOWED = 3;
 /**
- * How many probes may fail because the receivers do not know a new route yet. With the growing pauses between probes
- * this is about four seconds.
+ * How many failed probes of a new route are normal because the receivers do not know the route yet. With the growing
+ * pauses between probes this is about four seconds.
  */
 export const LOADING_FAILURES = 5;
-/** A text that Twilio delivered within this time proves the public URL as well as a probe does. */
+/** For this long after Twilio delivered a text, the text proves that the public URL works, just as a probe does. */
 export const PROOF_MS = 15 * 60_000;
 
 /** The state of a route that was never probed. */
@@ -73,8 +73,8 @@ export function retarget(check: RouteCheck, generation: number): RouteCheck {
 }
 
 /**
- * Why texts would not get through, according to this probe. Undefined: it found no problem. A receiver with an older
- * version of the route judged the request by that version, so a problem that it reports does not count.
+ * Why texts would not get through, according to one probe. Undefined: the probe found no problem. A receiver with an
+ * older version of the route judged the request by that version, so a problem that it reports does not count.
  */
 export function problemOf({ generation }: RouteCheck, result: ProbeResult): ProbeProblem | undefined {
   if (result.kind === "answered") return result.generation < generation ? undefined : result.problem;
@@ -84,8 +84,8 @@ export function problemOf({ generation }: RouteCheck, result: ProbeResult): Prob
 
 /** The state after one more probe. Pure. */
 export function note(check: RouteCheck, result: ProbeResult, nowMs: number): RouteCheck {
-  // The answer came from a receiver that has not seen the change yet. That is not a failure of the way to the receiver,
-  // but also not a pass.
+  // The receiver that answered does not have the newest version of the route yet. That is not a failure of the way to
+  // the receiver, but also not a pass.
   if (result.kind === "answered" && result.generation < check.generation) {
     const message = "a receiver answered that does not have the newest version of the route yet";
     const lastFailure = { reason: "RoutesNotLoaded", message, atMs: nowMs } as const;
@@ -106,7 +106,10 @@ export function note(check: RouteCheck, result: ProbeResult, nowMs: number): Rou
   return { ...check, passes, failures: 0, proven: check.proven || passes >= PASSES_NEEDED };
 }
 
-/** Whether numbers may be pointed at the URL: whether exactly this generation passed often enough. */
+/**
+ * Whether numbers may be pointed at the URL: whether the present generation of the route, and not only an earlier one,
+ * passed often enough.
+ */
 export function passed(check: RouteCheck): boolean {
   return check.passes >= PASSES_NEEDED;
 }
@@ -118,8 +121,8 @@ export type UrlVerdict =
   | { status: "False"; reason: Reason; message: string };
 
 /**
- * Whether the URL works, as far as is known. A text that was accepted after the last failed probe proves the URL as
- * well as a probe does.
+ * Whether the URL works, as far as is known. A text that was accepted after the last failed probe proves that the URL
+ * works, just as a probe does.
  */
 export function verdictOf(
   check: RouteCheck,
@@ -129,7 +132,8 @@ export function verdictOf(
   if (check.proven) return { status: "True" };
   if (check.lastFailure === undefined) return { status: "Unknown" };
   const { atMs, reason, message, lasts } = check.lastFailure;
-  // It takes a moment until the receivers have a new route. That is worth reporting only when it takes too long.
+  // It takes a moment until the receivers have a new route. Until then the verdict is Unknown; it is False only when
+  // that takes too long.
   if (reason === "RoutesNotLoaded" && check.failures < LOADING_FAILURES) return { status: "Unknown" };
   const arrived = lastAcceptedTextMs !== undefined && lastAcceptedTextMs > atMs;
   if (arrived && lasts !== true && nowMs - lastAcceptedTextMs < PROOF_MS) return { status: "True" };
