@@ -25,8 +25,8 @@ export class Relations {
   }
 
   /**
-   * The number that the status of a stream names: the number that holds its claim, or else the oldest one that refers
-   * to the stream.
+   * The number that the status of a stream names: of the SmsNumbers that refer to the stream, the one with a claim, or
+   * else the oldest.
    */
   numberOf(namespace: string, stream: string): StreamFacts["number"] {
     const numbers = this.#numbersOf(namespace, stream).filter(

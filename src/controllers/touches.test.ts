@@ -47,7 +47,7 @@ for (const [name, [previous, after, isTouch]] of Object.entries(rows))
     expect(touches.at(after) - made).toBe(isTouch ? 5000 : 0);
   });
 
-test("an object created again under the same name gets times of its own, and a change of its Secret counts for it", async () => {
+test("an object created again under the same name gets times of its own, and a change of its Secret counts as its change", async () => {
   tell({ type: "added", object: object() });
   tell({ type: "deleted", object: object() });
   await clock.advance(5000);

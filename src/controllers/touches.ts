@@ -6,10 +6,10 @@ import type { Change, Informer } from "../kube/watch/informer.ts";
 import type { Watches } from "./watches.ts";
 
 /**
- * When a user last changed an object (a "touch"), as far as this process saw it and by its monotonic clock.
- * Kubernetes' own times are whole seconds, and Kubernetes stores no time of a change. Creating an object counts, and
- * so does changing its spec, a label or an annotation. The operator's own writes of status and finalizers do not
- * count. Make it before the informer starts, because it does not learn of earlier changes.
+ * When a user last changed an object (a "touch"), as far as this process saw it and by its monotonic clock. Kubernetes'
+ * own times are whole seconds, and Kubernetes stores no time of a change. Creating an object counts, and so does
+ * changing its spec, a label or an annotation. The operator's own writes of status and finalizers do not count. A
+ * `Touches` must be made before the informer starts, because it does not learn of earlier changes.
  */
 export class Touches<T extends KubeObject> {
   readonly #clock: Clock;
@@ -37,8 +37,8 @@ export class Touches<T extends KubeObject> {
 }
 
 /**
- * Whether a user made this change. A write of the status does not raise the generation, and a finalizer is neither a
- * label nor an annotation.
+ * Whether a user made this change. The operator's own writes do not count: a write of the status does not raise the
+ * generation, and a finalizer is neither a label nor an annotation.
  */
 function isTouch({ object, previous }: Change<KubeObject>): boolean {
   if (previous === undefined) return true;
@@ -50,7 +50,7 @@ function isTouch({ object, previous }: Change<KubeObject>): boolean {
   );
 }
 
-/** The touches of WorkStreams. A user who changes the Secret of a stream touches the stream. */
+/** When users last changed each WorkStream. A change of the Secret of a stream counts as a change of the stream. */
 export function touchesOfStreams({ workStreams, secrets }: Watches, clock: Clock): Touches<WorkStream> {
   const touches = new Touches(workStreams, clock);
   secrets.onChange(({ object }) => {

@@ -21,8 +21,8 @@ export interface WakeupsOptions {
  * Decides which objects need an attempt because something else has changed. The controller of a kind handles changes
  * of its own objects. This class only fills queues; forgetting.ts drops what is remembered of deleted objects.
  *
- * Without any one of these rules, the status of some object would stay wrong until a resync. Each rule must also be
- * narrow: two kinds that wake each other on every write would never rest.
+ * If any rule of this class were missing, the status of some object would stay wrong until a resync. Each rule must
+ * also be narrow: if two kinds woke each other on every write, their attempts would never end.
  */
 export class Wakeups {
   readonly #queues: WakeupsOptions["queues"];
@@ -37,19 +37,19 @@ export class Wakeups {
     this.#listen();
   }
 
-  /** Listens to changes of one kind that matter to objects of another kind. */
+  /** Listens to changes of objects of one kind that matter to objects of another kind. */
   #listen() {
     const { workStreams, smsNumbers, operatingHours, secrets } = this.#watches;
     const queues = this.#queues;
-    // A kind was listed for the first time, perhaps late: a right was granted, or a CRD was installed. Nothing else
-    // wakes the objects of another kind that waited for this list.
+    // When a kind is listed for the first time, objects of another kind may have waited for that list, and nothing else
+    // wakes them. The list can come late, when a right was granted or a CRD was installed.
     workStreams.onListed((namespace) => all(queues.smsNumbers, smsNumbers, namespace));
     operatingHours.onListed((namespace) => all(queues.smsNumbers, smsNumbers, namespace));
     smsNumbers.onListed((namespace) => all(queues.workStreams, workStreams, namespace));
     secrets.onChange(({ object }) => {
       for (const stream of workStreams.store.byIndex("secret", keyOf(object))) this.stream(keyOf(stream));
     });
-    // Only a new generation of a stream wakes its numbers. If the stream's own status writes did so too, stream and
+    // Only a new generation of a stream wakes its numbers. If writes of the stream's status did so too, stream and
     // numbers would wake each other without end.
     workStreams.onChange(({ type, object, previous }) => {
       if (type !== "updated" || object.metadata.generation !== previous?.metadata.generation)
@@ -97,8 +97,8 @@ export class Wakeups {
   }
 
   /**
-   * Called when a stream is gone. Wakes its numbers, and one stream of the namespace for whose route there was no
-   * room. It wakes one stream at a time, because each route that is added may leave no room for the next.
+   * Called when a stream is gone. Wakes its numbers, and one other stream of the namespace for whose route there was no
+   * room. It wakes only one such stream at a time, because each route that is added may leave no room for the next.
    */
   streamGone({ metadata }: WorkStream) {
     this.numbersOf(keyOf({ metadata }));
@@ -125,7 +125,7 @@ function all(queue: Enqueue, { store }: { store: ReadStore<KubeObject> }, namesp
   for (const object of store.list(namespace)) queue.add(keyOf(object), "resync");
 }
 
-/** The Ready condition as one text, for comparison. */
+/** The Ready condition as one text, to find out whether it has changed. */
 function readyText(object: SmsNumber | undefined): string {
   const ready = object?.status?.conditions?.find(({ type }) => type === "Ready");
   return `${ready?.status} ${ready?.reason} ${ready?.message}`;

@@ -43,7 +43,7 @@ export class Watches {
         secret: ({ metadata, spec }) => [
           `${metadata.namespace}/${spec.sms.twilio.credentialsSecretRef.name}`,
         ],
-        // Streams for whose route there was no room. One of them is woken when a route leaves.
+        // Streams for whose route there was no room. One of them is woken when another stream of the namespace is gone.
         roomless: (stream) => (isRoomless(stream) ? [stream.metadata.namespace!] : []),
       },
     });
@@ -73,8 +73,8 @@ export class Watches {
       }),
     });
     // All watches talk to one API server. When one watch finds that the server was set back to a backup (ADR 23), the
-    // other watches must list again too. Since the restore, the server may have counted past the resource versions
-    // that the other watches know. Then the other watches cannot notice the restore by themselves.
+    // other watches must list again too. Since the restore, the server may have counted past the resource versions that
+    // the other watches know, and then the other watches cannot notice the restore by themselves.
     for (const informer of this.all)
       informer.onRewound((found) => {
         if (found) for (const other of this.all) if (other !== informer) other.distrust();

@@ -11,13 +11,11 @@ import { forgetOf } from "./workstream/forget.ts";
 
 /**
  * No content that a tenant writes may keep the controller's thread busy for more than 50 ms. That thread renews the
- * Lease, and the objects of all tenants wait for it. Each row is the content that takes longest to process among
- * everything that the API server accepts in one field. Routing rules are not here: they are judged in another thread
- * (src/rules, test/controllers/one-tenant.test.ts).
- *
- * The test measures the processor time of this thread, and takes the shortest of five runs, so that other load on the
- * machine does not count. The bound is three times 50 ms, because a slow machine is not an error. The errors that
- * this test has found took from 75 to 1,000 ms.
+ * Lease, and the objects of all tenants wait for it. Each row of the table is the content that takes longest to process
+ * among everything that the API server accepts in one field. Routing rules are not in the table: they are judged in
+ * another thread (src/rules, test/controllers/one-tenant.test.ts). The test measures the processor time of this thread,
+ * and takes the shortest of five runs, so that other load on the machine does not count. The bound is three times 50
+ * ms, because a slow machine is not an error. The errors that this test has found took from 75 to 1,000 ms.
  */
 const BOUND_MS = 150;
 const RUNS = 5;
@@ -42,7 +40,7 @@ const heard = (one: KubeObject) => {
   const text = JSON.stringify({ type: "ADDED", object: one });
   return () => trim((parseSkimmed(text) as { object: KubeObject }).object);
 };
-/** Returns a function that reads these objects as they come from a list. */
+/** Returns a function that reads several objects as they come from a list. */
 const listed = (...items: KubeObject[]) => {
   const text = JSON.stringify({ metadata: { resourceVersion: "1" }, items });
   return () => parsePage(text, (item) => trim(item as KubeObject));
@@ -107,7 +105,7 @@ const secret = (value: string) => () => {
       ),
     ).toThrow();
 };
-/** How many characters the reader keeps of a value of a megabyte in a Secret. */
+/** How many characters the operator keeps of a value in a Secret that is a megabyte long. */
 const KEPT = 3072;
 
 const candidate = (at: number) =>

@@ -37,7 +37,7 @@ const heldByFirst = async (first: string, second: string) => {
   await world.numberIs("line", { Ready: "True" }, first);
 };
 
-test("of two namespaces that apply the same number the first keeps it, and its deletion gives it to the second", async () => {
+test("of two namespaces that apply the same number the first keeps it, and the second gets it when the first deletes it", async () => {
   const [a, b] = world.namespaces as [string, string];
   const before = world.atTwilio().smsUrl;
   await heldByFirst(a, b);
@@ -47,7 +47,8 @@ test("of two namespaces that apply the same number the first keeps it, and its d
     { Accepted: "NumberAlreadyClaimed", NumberFound: "True", Stalled: "True" },
     b,
   );
-  // A tenant learns nothing about other namespaces.
+  // A tenant must learn nothing about other namespaces, so the status does not name the namespace that holds the
+  // number.
   expect(JSON.stringify(refused.status)).not.toContain(a);
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
 
@@ -64,7 +65,7 @@ for (const [name, spec, stream] of [
   ["suspended", { suspend: true }, {}],
   ["suspended by its stream", {}, { suspend: true }],
 ] as const)
-  test(`an SmsNumber that waits for a number and is ${name} does not get it, and the webhook is restored`, async () => {
+  test(`an SmsNumber that waits for a number and is ${name} does not get it when it is free, and the webhook is restored`, async () => {
     const [a, b] = world.namespaces as [string, string];
     const before = world.atTwilio().smsUrl;
     await world.secret({}, { namespace: a });
@@ -107,7 +108,7 @@ test("an SmsNumber keeps its claim while Twilio refuses its token", async () => 
   await world.number({}, { namespace: b });
   await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", NumberFound: "True" }, b);
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
-  // The refused SmsNumber is deleted: it held nothing, so there is nothing to put back.
+  // The SmsNumber that was refused is deleted. It held nothing, so there is no webhook to put back.
   await world.deleteNumber("line", b);
   await world.gone(smsNumbers, "line", b);
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", a) + CONNECTION_OVERRIDES);
@@ -116,7 +117,7 @@ test("an SmsNumber keeps its claim while Twilio refuses its token", async () => 
   expect((await world.text()).outcome).toBe("delivered");
 });
 
-test("a namespace whose account does not own a number does not get it by applying it first", async () => {
+test("a namespace whose account does not own a number does not get the number by applying it first", async () => {
   const [a, b] = world.namespaces as [string, string];
   await world.secret(OTHER_ACCOUNT, { namespace: a });
   await world.stream({}, { namespace: a });

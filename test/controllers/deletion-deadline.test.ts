@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Starts a new operator for each test, because the pause that a 429 puts on an account outlasts the fault. */
+/** Starts a new operator for each test, because the operator's pause after a 429 lasts longer than the fault. */
 const afresh = async (config: Parameters<World["startOperator"]>[0] = {}) => {
   await world.stopOperators();
   world.simulator.control.reset();
@@ -119,8 +119,8 @@ describe("a hundred deletions in one account", { timeout: 180_000 }, () => {
       const left = [...many.simulator.state.numbers].filter(({ smsUrl }) =>
         smsUrl.startsWith(many.publicUrl),
       );
-      // Some deletions may have got through before the fault took effect. The metric counts every webhook that was
-      // left at Twilio.
+      // Some deletions may have ended before the fault took effect. The metric counts every webhook that was left at
+      // Twilio.
       expect(left.length).toBeGreaterThan(SIZE / 2);
       expect(counted).toBe(left.length);
     });

@@ -63,14 +63,14 @@ const eventOf = (reason: string, uid: string) =>
     (await world.events()).find((each) => each.reason === reason && each.regarding.uid === uid),
   );
 
-describe("when one write of the records fails during a deletion", () => {
+describe("when one write of the records fails", () => {
   const letGo: Record<string, () => Promise<unknown>> = {
     "a token that Twilio refuses": async () =>
       world.simulator.control.faults({ kind: "status", status: 401 }),
     "force-delete": force,
   };
   for (const [name, begin] of Object.entries(letGo))
-    test(`the number is let go because of ${name}, and the event, the metric and the record are still written`, async () => {
+    test(`a deletion lets the number go because of ${name}, and the event, the metric and the record are still written`, async () => {
       await begin();
       await recordsAreTouched();
       const uid = await deleted();
@@ -86,7 +86,7 @@ describe("when one write of the records fails during a deletion", () => {
       expect([...records.claims()]).toEqual([]);
     });
 
-  test("a restored webhook is still reported as restored", async () => {
+  test("a webhook that a deletion restores is still reported as restored", async () => {
     await recordsAreTouched();
     const uid = await deleted();
     expect(conflictsMet()).toBeGreaterThan(0);
@@ -95,7 +95,7 @@ describe("when one write of the records fails during a deletion", () => {
     expect(await gaveUp()).toBe(0);
   });
 
-  test("a number that has left the account is still reported just once", async () => {
+  test("a number that has left the account is reported just once", async () => {
     const { sid, accountSid } = world.atTwilio();
     const { uid } = (await world.numberIs("line", { Ready: "True" })).metadata;
     world.simulator.state.numbers.transfer(sid, OTHER_ACCOUNT.accountSid);
@@ -155,7 +155,7 @@ describe("when one of the operator's own Secrets is damaged", () => {
       logged.some((line) => line.includes("own secrets cannot be read")) ? true : undefined,
     );
   };
-  /** Repairs the Secret. Expects that the operator has not overwritten the records while it could not read them. */
+  /** Repairs the Secret. Expects that the operator did not overwrite the records while it could not read them. */
   const mended = async (uid: string) => {
     await world.client.patch(secrets, controllerSecret(0), { data });
     const { records } = world.operators[0]!.operator;

@@ -44,7 +44,9 @@ const namespaceDeleted = async (namespace: string, timeout = "40s") =>
     code: 0,
   });
 
-/** Expects that the second namespace has the number, and also the number's saved former webhook. */
+/**
+ * Expects that the second namespace holds the number, with the former webhook that was saved for the first namespace.
+ */
 const isTheSecondNow = async () => {
   const heir = await world.numberIs("line", { Ready: "True" }, second);
   expect(heir.status?.previousWebhook?.host).toBe("demo.twilio.com");
@@ -113,7 +115,8 @@ describe("deleting a whole namespace", () => {
       },
     ]);
     expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
-    // The next SmsNumber of this number restores its former webhook when it is deleted, in any namespace.
+    // When an SmsNumber of this number is created again, in any namespace, its deletion restores the number's former
+    // webhook.
     world.simulator.control.clearFaults();
     await wiredIn(second);
     await deletedIn(second);

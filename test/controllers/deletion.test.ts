@@ -44,7 +44,10 @@ const deleted = async () => {
   await world.gone(smsNumbers, "line");
   expect(await world.previousWebhooks()).toEqual([]);
 };
-/** Deletes the SmsNumber of a number that is not given back. Expects that the number's former webhook is kept. */
+/**
+ * Deletes the SmsNumber of a number that the operator does not give back. Expects that the number's former webhook is
+ * kept.
+ */
 const leftBehind = async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
@@ -52,7 +55,8 @@ const leftBehind = async () => {
   expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
 };
 /**
- * Creates and deletes the SmsNumber once more. Expects the number's former webhook at Twilio, because it was kept.
+ * Creates and deletes the SmsNumber once more. Expects the number's former webhook at Twilio, because it was kept after
+ * the first deletion.
  */
 const comesBack = async (was: object, spec: Parameters<World["number"]>[0] = {}) => {
   await world.wired(spec);
@@ -114,7 +118,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("Retain has left the webhook, and deleting the number again with Restore puts back the former webhook", async () => {
+  test("the webhook is still ours with Retain, and a second deletion with Restore puts back the former webhook", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always", deletionPolicy: "Retain" });
     world.simulator.control.clearRequests();
@@ -128,7 +132,7 @@ describe("after the deletion of an SmsNumber", () => {
     await comesBack(FOREIGN);
   });
 
-  test("a webhook that was changed at Twilio meanwhile stays as it is", async () => {
+  test("a webhook that somebody changed at Twilio before the deletion stays as it is", async () => {
     await world.wired();
     Object.assign(world.atTwilio(), FOREIGN);
     await deleted();
@@ -181,7 +185,7 @@ describe("after the deletion of an SmsNumber", () => {
     await comesBack(FOREIGN);
   });
 
-  test("no warning is reported about an observed number that was pointed elsewhere meanwhile", async () => {
+  test("no warning is reported about a number that somebody pointed elsewhere while it was only observed", async () => {
     change(NOTHING);
     await world.wired();
     await world.number({ managementPolicy: "Observe" });
@@ -206,7 +210,7 @@ describe("after the deletion of an SmsNumber", () => {
     const previous = async () =>
       (await world.client.get(smsNumbers, at("line")))?.status?.previousWebhook?.host;
 
-    test("the webhook that somebody set meanwhile is restored", async () => {
+    test("the webhook that somebody set while the number was observed is restored", async () => {
       await observed();
       change(SECOND);
       await world.wired({ takeover: "Always" });
@@ -225,7 +229,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toMatchObject({ smsUrl: SECOND.smsUrl, smsFallbackUrl: "" });
     });
 
-    test("a webhook that was cleared meanwhile is cleared again", async () => {
+    test("a webhook that was cleared while the number was observed is cleared again", async () => {
       await observed();
       change(NOTHING);
       await world.wired({ takeover: "Always" });
@@ -236,7 +240,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toMatchObject(NOTHING);
     });
 
-    test("a webhook that stayed ours is replaced by the number's former webhook", async () => {
+    test("a webhook that was ours all the time is replaced by the number's former webhook", async () => {
       await observed();
       await world.wired({ takeover: "Always" });
       expect(await previous()).toBe("legacy.example.com");
@@ -244,7 +248,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toEqual(FOREIGN);
     });
 
-    test("an application that somebody set meanwhile is restored, together with the number's former webhook", async () => {
+    test("an application that somebody set while the number was observed is restored, with the number's former webhook", async () => {
       await observed();
       change({ smsApplicationSid: APPLICATION });
       await world.wired({ takeover: "Always" });
@@ -253,7 +257,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toEqual({ ...FOREIGN, smsApplicationSid: APPLICATION });
     });
 
-    test("a webhook that changed after it was saved is restored in its last version", async () => {
+    test("a webhook that somebody changed after it was saved is restored as it was after that change", async () => {
       await observed();
       change(SECOND);
       world.simulator.control.faults({
@@ -275,7 +279,7 @@ describe("after the deletion of an SmsNumber", () => {
     });
   });
 
-  test("a contested webhook stays as the other side wrote it", async () => {
+  test("a contested webhook stays as somebody else set it", async () => {
     change(NOTHING);
     await world.stopOperators();
     world.startOperator({ resyncIntervalMs: 200 });
@@ -350,7 +354,8 @@ describe("Secret, WorkStream and SmsNumber that are deleted one after another", 
         }
         expect(webhook()).toEqual(DEMO_WEBHOOK);
         expect(await world.previousWebhooks()).toEqual([]);
-        // A reconcile that still sees the deleted object must not give the number back or report it a second time.
+        // A reconcile whose cache still has the deleted object must not give the number back or report it a second
+        // time.
         expect((await world.events()).map(({ reason }) => reason)).not.toContain("WebhookLeft");
       });
 });
@@ -398,7 +403,7 @@ describe("a deletion when objects are missing or Twilio fails", () => {
       await comesBack(DEMO_WEBHOOK);
     });
 
-  test("lets a number that has left the account go with a warning, and gives it back if it returns", async () => {
+  test("lets go of a number that has left the account, with a warning, and gives it back if it returns", async () => {
     await world.wired();
     const released = { ...world.atTwilio() };
     world.simulator.state.releaseNumber(released.sid);
@@ -417,7 +422,8 @@ describe("a deletion when objects are missing or Twilio fails", () => {
     ["Twilio answers 429", { kind: "status", status: 429 }],
     ["Twilio answers 500", { kind: "status", status: 500 }],
     ["Twilio resets the connection", { kind: "reset", when: "before" }],
-    // Answers in HTML come from a proxy and not from Twilio, so they do not end the deletion.
+    // Answers in HTML come from a proxy and not from Twilio, so the operator does not take them as a reason to let the
+    // number go.
     ...[401, 403, 404, 407, 425, 451].map((status): [string, SimulatedFault] => [
       `Twilio answers HTML with status ${status}`,
       { kind: "status", status, body: "html" },
@@ -426,7 +432,7 @@ describe("a deletion when objects are missing or Twilio fails", () => {
     ["Twilio answers with the data of another number", { kind: "otherNumber" }],
     ["Twilio accepts an update without making it", { kind: "unchanged", method: "POST" }],
   ] as [string, SimulatedFault][])
-    test(`waits and reports the wait while ${name}, and then restores the webhook`, async () => {
+    test(`waits and reports that it waits while ${name}, and then restores the webhook`, async () => {
       await world.wired();
       const before = conditionsIn((await world.numberIs("line", { Ready: "True" })).status);
       world.simulator.control.faults(fault);
@@ -575,7 +581,7 @@ describe("when the Secret was replaced by one of another account", () => {
     expect(letGoLines()).toEqual([]);
   });
 
-  test("a deletion after a restart and after the deletion of the stream gives the number back as well", async () => {
+  test("a deletion gives the number back even after a restart and after the deletion of the stream", async () => {
     await ofAnotherAccount();
     await world.stopOperators();
     await world.client.delete(workStreams, at("support"));
@@ -585,7 +591,7 @@ describe("when the Secret was replaced by one of another account", () => {
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("a deletion lets the number go if its own account refuses the token, and the next SmsNumber gives it back", async () => {
+  test("a deletion lets the number go if the number's own account refuses the token, and the next SmsNumber gives it back", async () => {
     await ofAnotherAccount();
     world.simulator.control.faults({ kind: "status", status: 401, accountSid: ACCOUNT });
     await leftBehind();
@@ -597,12 +603,12 @@ describe("when the Secret was replaced by one of another account", () => {
     await comesBack(FOREIGN);
   });
 
-  test("correcting the Secret makes the number Ready again, and its deletion gives it back", async () => {
+  test("the number is Ready again when the Secret is corrected, and a deletion gives the number back", async () => {
     await ofAnotherAccount();
     await comesBack(FOREIGN, { takeover: "Always" });
   });
 
-  test("a number that moved to the other account does not get the webhook that was saved in the first one", async () => {
+  test("a number that moved to the other account does not get the webhook that was saved in the first account", async () => {
     await ofAnotherAccount();
     world.simulator.state.numbers.transfer(world.atTwilio().sid, OTHER_ACCOUNT.accountSid);
     await world.stopOperators();

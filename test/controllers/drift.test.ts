@@ -54,7 +54,7 @@ test("a contested webhook is left alone until a user changes the SmsNumber", asy
   await eventually("three more resyncs", () => (resyncs() >= seen + 3 ? true : undefined));
   expect(world.atTwilio().smsUrl).toBe(THEIRS);
 
-  // A user changes the object, so the operator tries again.
+  // A user changes the SmsNumber, so the operator tries again to set the webhook.
   await world.number({ description: "ours again" });
   await setBack();
   await world.numberIs("line", { Ready: "True" });

@@ -9,7 +9,7 @@ import { ACCOUNT, DEMO_URL, TOKEN } from "../support/world/simulated-twilio.ts";
 import { World } from "../support/world.ts";
 
 // Former tokens, routes and URLs stay valid for a while after they were replaced. Then they end without any action of a
-// user. The clock skips these hours while operator and receiver go on running.
+// user. The clock of the operator skips that time, while operator and receiver go on running.
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 let world: World;
@@ -205,7 +205,7 @@ test("texts to a former PUBLIC_URL are refused an hour after the last number has
     world.atTwilio().smsUrl.startsWith(url) ? true : undefined,
   );
   const end = await eventually("the former URL has an end", () => {
-    // The end is set at the next resync of the stream at the latest.
+    // The operator notes at the next resync of the stream at the latest that the former URL is not used any more.
     clock.skip(MINUTE);
     const [route] = world.operators[0]!.operator.records.routes();
     const replaced = route?.urls.find(({ replacedAtMs }) => replacedAtMs !== undefined);
@@ -221,7 +221,8 @@ test("texts to a former PUBLIC_URL are refused an hour after the last number has
   expect(await answers()).toEqual([200]);
   clock.skip(2 * MINUTE);
   await eventually("the receivers have forgotten the former URL", () => {
-    // A resync that was under way when the clock skipped still saw the former URL, so one more resync is needed.
+    // A resync that was under way when the clock skipped may still keep the former URL, so one more resync can be
+    // needed.
     clock.skip(MINUTE);
     const routes = world.routes.find(`${world.namespace}/support`);
     return routes.every(({ urls }) => urls.length === 1) ? true : undefined;
@@ -273,7 +274,8 @@ test("a deletion that was requested while no operator ran is tried again after a
   world.simulator.control.faults({ kind: "status", status: 503, operation });
   world.simulator.control.clearRequests();
   world.startOperator();
-  // Each call is tried with three requests. So the fourth request belongs to the second attempt of the finalizer.
+  // The operator sends a failing read three times before the attempt fails. So the fourth request belongs to the second
+  // attempt of the finalizer.
   const tried = () => world.simulator.control.requests().filter((each) => each.operation === operation);
   await eventually("it tries again", () => (tried().length > 3 ? true : undefined));
   world.simulator.control.clearFaults();

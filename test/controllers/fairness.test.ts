@@ -22,7 +22,7 @@ let twilio: HoldingProxy;
 let a: string;
 let b: string;
 let ours: Fleet;
-/** How long it takes until a change of tenant B is observed while tenant A does nothing. */
+/** How long the operator needs to observe a change of tenant B while tenant A does nothing. */
 let usualMs: number;
 
 beforeAll(async () => {
@@ -45,8 +45,8 @@ const operator = () => world.startOperator({ twilioBaseUrl: twilio.url });
 const median = (times: number[]) => times.toSorted((one, other) => one - other)[times.length >> 1]!;
 
 /**
- * Changes the numbers of tenant B one after another. Returns how long it took until each change was observed; a
- * change may take at most 10 s.
+ * Changes the numbers of tenant B one after another. Returns how long it took until the operator observed each change;
+ * it may take at most 10 s.
  */
 async function changes(description: string): Promise<number[]> {
   const times: number[] = [];
@@ -88,8 +88,8 @@ const troubles: Record<string, () => void> = {
 };
 const allOfA = () => applyFleet(world, { account: 1, namespace: a, to: SIZE });
 /**
- * Ends the fault and deletes the numbers of tenant A. A new operator is started for the deletions, because the old one
- * would first wait until its pauses and its backoff are over.
+ * Ends the fault and deletes the numbers of tenant A. A new operator is started for the deletions, because the operator
+ * that met the fault would first wait until its pauses and its backoff are over.
  */
 const over = async (fleet: Fleet) => {
   twilio.holds = () => false;
@@ -126,13 +126,15 @@ describe("tenant B is served within a second", { timeout: 180_000 }, () => {
     troubles["Twilio does not answer requests of tenant A"]!();
     const withItsOwn = async (at: number) => {
       const name = `of-its-own-${at}`;
-      // A wrong token in the form of a real one. Any other token is refused without a request to Twilio.
+      // A wrong token in the form of a real token. A token in another form would be refused without a request to
+      // Twilio.
       const authToken = `a1b2c3d4e5f60718293a4b5c6d7e8f${at.toString(16).padStart(2, "0")}`;
       await world.secret({ accountSid: ACCOUNT_OF_A, authToken }, { name, namespace: a });
       await world.stream({ sms: { twilio: { credentialsSecretRef: { name } } } }, { name, namespace: a });
     };
     await Promise.all(Array.from({ length: 2 * WORKERS }, (_, at) => withItsOwn(at)));
-    // Some calls time out while others begin, so the whole share of tenant A is never in use at the same time.
+    // Only a third of the workers are expected to wait for Twilio: some calls time out while others begin, so the whole
+    // share of tenant A is never in use at the same time.
     await twilio.holdsNow(WORKERS / 3);
     await bIsServed("many credentials");
     twilio.holds = () => false;
@@ -146,8 +148,8 @@ describe("tenant B is served within a second", { timeout: 180_000 }, () => {
       for (let round = 0; !stopped; round++)
         await world.client.patch(smsNumbers, { namespace: a, name }, { spec: { description: `${round}` } });
     };
-    // Only two numbers are changed at a time. With more the test would measure the API server, which uses the same
-    // processors.
+    // Only two numbers are changed without pause. With more numbers the test would measure the API server, which uses
+    // the same processors.
     const busy = Promise.all(fleet.names.slice(0, 2).map(busily));
     try {
       await bIsServed("changes without end");

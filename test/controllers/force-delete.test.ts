@@ -30,8 +30,8 @@ const force = (name = "line") =>
     { metadata: { annotations: ANNOTATION } },
   );
 /**
- * Waits until the SmsNumber is gone, but at most 4 s. That is a tenth of the time of a hanging call and an eighth of
- * the pause of an account, and enough for a busy machine.
+ * Waits until the SmsNumber is gone, but at most 4 s. That is enough for a busy machine, but only a tenth of the time
+ * of a hanging call and an eighth of the pause of an account.
  */
 const goneAtOnce = (name = "line") =>
   eventually(
@@ -85,7 +85,7 @@ describe("force-delete ends a deletion at once", () => {
       await trouble.isMet();
       await force();
       await goneAtOnce();
-      // The number was let go without waiting. It is still counted, and the number's former webhook is kept.
+      // The number was let go without waiting. It still counts as let go, and the number's former webhook is kept.
       expect(await world.metric("smschannel_finalizer_gave_up_total")).toBe(1);
       const { sid } = world.atTwilio();
       expect(await world.previousWebhooks()).toEqual([expect.stringContaining(sid.toLowerCase())]);
@@ -159,8 +159,8 @@ describe("a deletion that is not forced", () => {
     twilio.holds = updates;
     await twilio.holdsNow(1);
     await world.deleteNumber();
-    // While the update is not answered, the operator must send no other request: a read of the number would return
-    // its state from before the update.
+    // While Twilio does not answer the update, the operator must send no other request: a read of the number would
+    // return its state from before the update.
     const asked = world.simulator.control.requests().length;
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(twilio.held.size).toBe(1);
@@ -171,7 +171,7 @@ describe("a deletion that is not forced", () => {
   });
 });
 
-test("a forced deletion ends at once although many other deletions wait for Twilio before it", async () => {
+test("a forced deletion ends at once although many deletions that began earlier wait for Twilio", async () => {
   const [workers, size] = [6, 24];
   await started({ workers, simulator: { seed: fleetSeed(size) } });
   operator();

@@ -20,7 +20,10 @@ afterEach(() => world.stop());
 
 const calls = (name: string) =>
   world.simulator.control.requests().filter(({ operation }) => operation === name).length;
-/** Waits for three more calls of this operation. The operator has then processed the answer to the first of them. */
+/**
+ * Waits for three more calls of this operation. When the third comes, the operator has processed the answer to the
+ * first.
+ */
 const more = async (name: string) => {
   const seen = calls(name);
   await eventually(`three more of ${name}`, () => (calls(name) >= seen + 3 ? true : undefined));
@@ -34,7 +37,7 @@ test("a number that is missing in Twilio's list keeps its claim, and its texts s
   expect((await world.text()).outcome).toBe("delivered");
   expect(await world.stored()).toMatchObject([{ stream: "support", kind: "inbound" }]);
 
-  // For each list that lacks the number the operator fetches the number once, and for a complete list it does not.
+  // For each list that lacks the number the operator fetches the number once. For a complete list it does not fetch it.
   world.simulator.control.clearFaults();
   await more(LIST);
   const before = calls(FETCH);
@@ -49,7 +52,7 @@ test("a number that has really left the account loses its claim", async () => {
   expect(calls(FETCH)).toBe(1);
 });
 
-test("a stream goes to no other number while its number is missing in the list and cannot be fetched", async () => {
+test("no other number gets a stream while the stream's number is missing in the list and cannot be fetched", async () => {
   await world.number({ number: "14252306554" }, { name: "late" });
   await world.numberIs("late", { Accepted: "WorkStreamAlreadyHasNumber" });
   world.simulator.control.faults([
@@ -64,7 +67,7 @@ test("a stream goes to no other number while its number is missing in the list a
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("a short code that is missing in the first list is found in a second one", async () => {
+test("a short code that is missing in the first list is found in the second list", async () => {
   await world.deleteNumber();
   await world.gone(smsNumbers, "line");
   const automatedMessages = COMPLIANCE_REPLIES;

@@ -69,8 +69,8 @@ test.runIf(own)(
     });
     expect((await get("/healthz")).status).toBe(200);
     expect((await get("/metrics")).text).toContain('smschannel_watch_interrupted{kind="SmsNumber"} 1');
-    // The watch of each kind is logged once and not for each try. An API server that has just started may interrupt
-    // other watches as well. Log lines come through a pipe, so they may arrive after the answer of /readyz.
+    // The interrupted watch of each kind is logged once and not for each try. An API server that has just started may
+    // interrupt other watches as well. Log lines come through a pipe, so they may arrive after the answer of /readyz.
     const interrupted = () => logged("watch interrupted, will retry");
     const told = (kind: string) => interrupted().some((line) => line.includes(`"kind":"${kind}"`));
     await eventually("each kind is named in the log", () =>

@@ -9,8 +9,8 @@ import { eventually } from "../support/eventually.ts";
 import { DEMO_URL } from "../support/world/simulated-twilio.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
-// A call to Twilio begins only when more time is left of the Lease than the call's time-out. So this Lease is longer
-// than that time-out, by several renewals.
+// A call to Twilio begins only when more time is left of the Lease than the call's time-out. So the Lease in these
+// tests lasts longer than that time-out, by several renewals.
 const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
 
 let world: World;
@@ -58,7 +58,7 @@ describe("two replicas of one release", () => {
     world.startOperator();
     world.startOperator();
     const first = await somebodyLeads();
-    // The first leader saves the webhook that is there, and its update fails.
+    // The first leader saves the webhook that the number has, and its update of the webhook fails.
     world.simulator.control.faults({ kind: "status", status: 500, operation: "UpdateIncomingPhoneNumber" });
     Object.assign(world.atTwilio(), { smsUrl: "https://crm.example.com/sms" });
     await world.secret();
@@ -100,7 +100,7 @@ describe("two replicas of one release", () => {
     const before = await written();
     const looked = await requestsBy(0, "ListNumbers");
 
-    // This change of the webhook is a drift that both replicas would see at their next resync.
+    // Both replicas would see this change of the webhook as drift at their next resync.
     Object.assign(world.atTwilio(), { smsUrl: "https://other.example.com/" });
     await eventually("repaired", () =>
       world.atTwilio().smsUrl.includes(world.inboundUrl()) ? true : undefined,
@@ -154,7 +154,7 @@ describe("two replicas of one release", () => {
       );
       return stream?.value === 1 ? true : undefined;
     });
-    // This change makes sure that the number is reconciled after the stream is known.
+    // Because of this change the operator reconciles the number once more when it already knows the stream.
     await world.number({ description: "changed" });
     await world.numberIs("line", { Ready: "True" });
     expect(world.updates()).toHaveLength(updates);
@@ -163,15 +163,15 @@ describe("two replicas of one release", () => {
   }, 90_000);
 
   test("send no late update to Twilio when a leader is frozen in the middle of its work and wakes up after its term", async () => {
-    // The times of the Lease are those in production.
+    // The times of the Lease in this test are those in production.
     await begin({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
     const proxy = await cuttingProxy(kubeconfigPath());
     const { child, lines } = world.startProcess({ kubeconfig: proxy.kubeconfig });
     await eventually("the process leads", () =>
       lines.some((line) => line.includes('"msg":"leading"')) ? true : undefined,
     );
-    // The process has decided to set the webhook and only waits for the pause that Twilio asked for. That is the
-    // worst moment to be frozen.
+    // The process has decided to set the webhook and only waits out the pause that Twilio asked for. That is the worst
+    // moment to be frozen.
     const throttled = { kind: "status", status: 429, retryAfterSeconds: 5, count: 1 } as const;
     world.simulator.control.faults({ ...throttled, operation: "UpdateIncomingPhoneNumber" });
     await applied();
@@ -248,7 +248,7 @@ describe("two installations in one cluster", () => {
     });
     expect(taken.status?.configuredUrl).toBe(world.inboundUrl());
     expect(world.updates()).toHaveLength(1);
-    // Now the first installation leaves the objects alone.
+    // Now the first installation is the one that leaves the objects alone.
     world.startOperator();
     await eventually("the first one sees foreign objects", async () =>
       (await world.metric("smschannel_foreign_objects", 1)) === 2 ? true : undefined,

@@ -4,11 +4,11 @@ import { type WorkStream, workStreams } from "../../src/api/index.ts";
 import { secrets } from "../../src/kube/resource.ts";
 import { World } from "../support/world.ts";
 
-// One tenant applies the most expensive objects that the API server accepts. The operator, which runs in this process, must still serve
-// the other tenant.
+// One tenant applies the most expensive objects that the API server accepts. The operator, which runs in this process,
+// must still serve the other tenant.
 
 /**
- * The longest time for which the thread may be blocked. The limit is generous because the machine may be busy. Before
+ * The longest time for which this thread may be blocked. The limit is generous because the machine may be busy. Before
  * routing rules were judged in a thread of their own, this thread was blocked for 16 s and more.
  */
 const BLOCKED_MS = 3000;

@@ -18,7 +18,7 @@ let world: World;
 const requests = () => world.simulator.control.requests();
 const asked = (count: number) =>
   eventually(`${count} calls`, () => (requests().length >= count ? true : undefined));
-/** Starts again with no objects, the demo reply at Twilio and a new operator. */
+/** Deletes all objects, sets the number at Twilio back to the demo reply, and starts a new operator. */
 const afresh = async (config: Partial<OperatorConfig> = {}) => {
   world.simulator.control.clearFaults();
   for (const name of (await world.client.list(smsNumbers, { namespace: world.namespace })).items) {
@@ -67,8 +67,8 @@ describe("when Twilio fails while objects are applied", () => {
       await asked(6);
       await world.streamIs("support", { Ready: "False" });
       const seconds = (performance.now() - since) / 1000;
-      // The operator must not retry without pauses. Each of the first attempts may repeat its reads, but then they
-      // slow down.
+      // The operator must not retry without pauses. Each of the first attempts may repeat its reads; later attempts
+      // have pauses between them.
       expect(requests().length).toBeLessThan(40 + 20 * seconds);
       expect(world.webhook()).toEqual(DEMO_WEBHOOK);
       world.simulator.control.clearFaults();
@@ -76,7 +76,7 @@ describe("when Twilio fails while objects are applied", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("a server that replaces Twilio need not offer the lists of short codes and Conversations addresses", async () => {
+  test("objects become Ready although a server in place of Twilio has no lists of short codes and Conversations addresses", async () => {
     await afresh();
     const missing = { kind: "status", status: 404, body: "html" } as const;
     world.simulator.control.faults([
@@ -130,7 +130,7 @@ describe("when Twilio fails while objects are applied", () => {
       expect(world.webhook()).toEqual(DEMO_WEBHOOK);
     });
 
-  test("an update that Twilio applies but never answers is checked again after the time-out", async () => {
+  test("an update that Twilio makes but never answers is checked after the time-out", async () => {
     await afresh();
     const hangs = { kind: "slow", ms: 600_000, when: "after", count: 1 } as const;
     world.simulator.control.faults({ ...hangs, operation: "UpdateIncomingPhoneNumber" });
@@ -154,7 +154,7 @@ describe("when Twilio fails while objects are applied", () => {
     await world.number({ number: "12065550100", workStreamRef: { name: "other" } }, { name: "other" });
     await world.numberIs("other", { Ready: "True" });
     const line = { namespace: world.namespace, name: "line" };
-    // A read is tried three times for 8 s each before it counts as not answered.
+    // A read that Twilio does not answer is tried three times for 8 s each before it fails.
     await eventually(
       "it is told",
       async () => {

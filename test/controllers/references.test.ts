@@ -81,7 +81,7 @@ test("a routing rule that does not compile is named in a condition and an event,
   await world.streamIs("support", { RoutingReady: "True", Ready: "True" });
 });
 
-test("deleting a stream leaves the number's webhook where it is, and texts still arrive", async () => {
+test("after the deletion of a stream the number's webhook is unchanged, and texts still arrive", async () => {
   await world.wired();
   const url = world.atTwilio().smsUrl;
   await world.client.delete(workStreams, { namespace: world.namespace, name: "support" });

@@ -127,7 +127,8 @@ describe("smschannel release without a running operator", () => {
     await world.numberIs("line", { Ready: "True" });
     await world.stopOperators();
     expect((await release("--restore")).code).toBe(0);
-    // The first run kept the number's former webhook in a Secret, and the second run restored it from there.
+    // The first run of smschannel release kept the number's former webhook in a Secret, and the second run restored it
+    // from that Secret.
     expect(world.atTwilio().smsUrl).toBe(crm);
     expect(await ownSecrets()).toEqual([]);
   });
@@ -139,7 +140,7 @@ describe("smschannel release without a running operator", () => {
     const other = ["--instance", `${world.operatorNamespace}/other`];
     const { output } = await release(...other);
     expect(output).toContain("let go: 0 SmsNumbers, 0 WorkStreams");
-    // The output names the installation whose name a user may have forgotten to pass.
+    // The output names the installation that manages the objects, because a user may have forgotten to pass its name.
     expect(output).toContain(`objects of ${world.instance} (2)`);
     expect((await number())?.status?.managedBy).toBe(world.instance);
     expect((await release(...other, "--all")).code).toBe(0);
@@ -147,7 +148,7 @@ describe("smschannel release without a running operator", () => {
     expect(world.atTwilio().smsUrl).not.toContain(world.publicUrl);
   });
 
-  test("lets a number whose token Twilio refuses go with a warning", async () => {
+  test("lets go of a number whose token Twilio refuses, with a warning", async () => {
     world = await World.start();
     await wired();
     await world.stopOperators();
@@ -158,8 +159,8 @@ describe("smschannel release without a running operator", () => {
     expect(output).toContain("the number's texts went to crm.example.com");
     expect(output).toContain("kept: 1 saved webhooks");
     await isLetGo();
-    // Only the Secret with the number's former webhook is left in the cluster. It is all that an operator needs to
-    // restore the webhook after a new installation.
+    // Only the Secret with the number's former webhook is left in the cluster. An operator that is installed later
+    // needs nothing else to restore the webhook.
     const { sid } = world.atTwilio();
     expect(await ownSecrets()).toEqual([expect.stringContaining(`-previous-${sid.toLowerCase()}`)]);
     world.simulator.control.clearFaults();
@@ -272,7 +273,7 @@ describe("two runs of smschannel release at once", () => {
     expect(((await lease()) as { leaseTransitions?: number } | undefined)?.leaseTransitions).toBeLessThan(6);
   });
 
-  test("end even if the first is killed: the second takes over after the Lease has expired", {
+  test("do not wait for ever if the first is killed: the second run takes over after the Lease has expired", {
     timeout: 120_000,
   }, async () => {
     world = await World.start();

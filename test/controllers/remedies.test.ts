@@ -13,7 +13,10 @@ import { World } from "../support/world.ts";
 // the next resync, or at once if the user also changes the object in any way.
 const DROPPING = "14252306553";
 const RESYNC_MS = 300_000;
-/** Long enough for a resync with its random delay, and for another extra reading of an account. */
+/**
+ * How far the clock skips so that there is a resync, in spite of its random delay, and another extra reading of the
+ * account.
+ */
 const A_RESYNC_MS = RESYNC_MS * 1.11;
 const BETWEEN_READINGS_MS = 10_000;
 
@@ -124,7 +127,9 @@ describe("changing the object makes the operator notice a repair at Twilio at on
       await world.numberIs(name, { Ready: "True" });
     });
 
-  /** Creates a number of the test's own that is Ready, in a Messaging Service that lets its texts through. */
+  /**
+   * Creates a number that only this test uses. The number is Ready, in a Messaging Service that lets its texts through.
+   */
   const working = async (number: string) => {
     const { sid } = state().addNumber({ accountSid: ACCOUNT, phoneNumber: `+${number}`, smsUrl: "" });
     const service = state().addService({ accountSid: ACCOUNT, useInboundWebhookOnNumber: true });
@@ -140,8 +145,8 @@ describe("changing the object makes the operator notice a repair at Twilio at on
 
   test("a change of the spec is enough, and so is creating the object again", async () => {
     const { name, spec: again, service } = await working("14252306581");
-    // A setting that breaks a number is noticed as well: a working number is checked a moment after its object was
-    // changed.
+    // A setting that breaks a number is noticed in the same way: a working number is checked a moment after its object
+    // was changed.
     service.useInboundWebhookOnNumber = false;
     await world.number({ ...again, description: "broken now" }, { name });
     await eventually("it is seen", async () => {
@@ -222,7 +227,7 @@ describe("when a working number joins a Messaging Service that drops its texts",
       clock.skip(ms);
       await eventually("the operator polls the database", () => {
         if (polls > before) return true;
-        // The previous poll may not have ended yet, and the next one is only scheduled when it ends.
+        // The poll before may not have ended yet, and the next poll is only scheduled when it ends.
         clock.skip(10_000);
         return undefined;
       });
@@ -240,7 +245,8 @@ describe("when a working number joins a Messaging Service that drops its texts",
     }
     await store.close();
     state().join(serviceOf(DROPPING).sid, world.atTwilio(NUMBER).sid);
-    // No texts come for ten minutes, which is far less than the hour after which the services are read anyway.
+    // No texts come for ten minutes. That is far less than the hour after which the services are read without any
+    // reason.
     for (let half = 0; half < 20; half++) await polled(30_000);
     clock.skip(A_RESYNC_MS);
     await world.numberIs("line", { InboundUrlReady: "MessagingServiceDropsInbound" });

@@ -179,8 +179,8 @@ test("a restart with another PUBLIC_URL refuses no text and counts no drift", as
   expect([...hosts].sort()).toEqual(expect.arrayContaining([former, url].sort()));
   expect(number.status?.driftRepairs).toBeUndefined();
   expect(await world.metric("smschannel_webhook_drift_total")).toBe(0);
-  // Requests to the former URL are accepted for another hour: they can come from a text in flight or a Messaging
-  // Service.
+  // Texts to the former URL are accepted for another hour: Twilio may have begun to deliver them before the change, or
+  // a Messaging Service may have the former URL.
   Object.assign(world.atTwilio("14252306550"), {
     smsUrl: `${former}/inbound/${world.namespace}/support`,
     smsFallbackUrl: "",
@@ -246,7 +246,9 @@ test("an operator that lost its records claims the number again and still restor
   expect(world.webhook()).toEqual(DEMO_WEBHOOK);
 });
 
-/** How many former webhooks are saved. It is updated by polling, because `when` of a Hang is not asynchronous. */
+/**
+ * How many former webhooks are saved. This count is updated by polling, because `when` of a Hang is not asynchronous.
+ */
 let saved = 0;
 function watchSaved() {
   saved = 0;

@@ -30,7 +30,7 @@ test.runIf(own)(
     if (controlPlane.saveStore === undefined) return context.skip();
     const [, second] = world.namespaces as [string, string];
     await world.wired();
-    // Another namespace of the same account waits for the number.
+    // An SmsNumber in another namespace, with credentials of the same account, waits for the number.
     await world.secret({}, { namespace: second });
     await world.stream({}, { namespace: second });
     await world.number({}, { namespace: second });
@@ -44,12 +44,13 @@ test.runIf(own)(
     await world.streamIs("made-since", { CredentialsValid: "True", Ready: "True" });
 
     await restore();
-    // Objects that were created after the backup are gone.
+    // After the restore, the stream that was created after the backup is gone.
     await eventually("the stream is gone for the operator, too", () => {
       const { store } = world.operators[0]!.operator.watches.workStreams;
       return store.get(world.namespace, "made-since") === undefined ? true : undefined;
     });
-    // According to the restored status both objects hold the number. The object that really holds it must keep it.
+    // According to the restored status the SmsNumbers of two namespaces hold the number. The SmsNumber that has the
+    // claim must keep the number.
     await eventually(
       "the object that lost the number says so",
       // On a busy machine the operator may first have to get its Lease back.
@@ -65,11 +66,11 @@ test.runIf(own)(
     await world.numberIs("line", { Accepted: "NumberAlreadyClaimed", Ready: "False" });
     await world.numberIs("line", { Ready: "True" }, second);
     expect(world.atTwilio().smsUrl).toContain(world.inboundUrl("support", second));
-    // The Secrets of the receiver were set back too, and the operator has written them again.
+    // The receiver's Secrets were set back too. Texts arrive because the operator has written these Secrets again.
     await eventually("a text is taken", async () =>
       (await world.text(NUMBER)).outcome === "delivered" ? true : undefined,
     );
-    // The operator sees changes of old objects and new objects.
+    // After the restore the operator sees changes of old objects, and new objects.
     await world.stream({ displayName: "after the restore" });
     await world.streamIs("support", { Ready: "True" });
     await world.stream({}, { name: "later" });

@@ -93,7 +93,7 @@ describe("the operator's permission to read Secrets", () => {
     await allIsWell(operator);
   });
 
-  test("if the permission is revoked while the operator runs, texts still arrive, and the next change of the Secret reports that", async () => {
+  test("if a running operator loses the permission, texts still arrive, and the stream reports that when its Secret changes", async () => {
     const { namespace } = world;
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(world.namespaces[1]!);

@@ -22,7 +22,7 @@ interface WiringRow {
   number: string;
   spec?: Partial<SmsNumber["spec"]>;
   want: Record<string, string>;
-  /** Whether the webhook at Twilio is ours afterwards. */
+  /** Whether the number's webhook at Twilio is ours after the number was applied. */
   wired: boolean;
   says?: RegExp;
 }

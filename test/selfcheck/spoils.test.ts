@@ -45,8 +45,8 @@ beforeAll(async () => {
 afterAll(() => end());
 
 /**
- * The two ways in which a message can go on: the receiver refuses only texts with the content that the proxy changes,
- * or it refuses every text.
+ * The two ways in which the message about a change can end: the receiver refuses only texts with the content that the
+ * proxy changes, or it refuses every text.
  */
 const SOME = /, and such texts are refused; /;
 const ALL = /, and every text is refused; /;
@@ -176,7 +176,7 @@ describe("what a self-check reports when a proxy changes requests", () => {
       expect(problem?.reason, problem?.message).toBe(reason);
       for (const words of says) expect(problem?.message).toMatch(words);
       expect(problem?.message).not.toMatch(/secret/);
-      // The same fault gives the same message: otherwise each self-check would change the status.
+      // The same fault must give the same message, because otherwise each self-check would change the status.
       expect(problemOf(newCheck(1), await ask())).toEqual(problem);
       expect(problem?.lasts === true).toBe(
         says.includes(SOME) || /refused on the way/.test(problem!.message),

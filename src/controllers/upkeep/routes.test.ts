@@ -38,7 +38,7 @@ describe("the upkeep of a route", () => {
     );
 });
 
-test("onDrop is called for each route that is dropped, even if a shard cannot be written", async () => {
+test("the upkeep calls onDrop for each route that it drops, even if a shard cannot be written", async () => {
   const clock = new ManualClock();
   const streams = ["a", "b", "c", "d", "e"];
   const routes = streams.map((stream): RouteRecord => {

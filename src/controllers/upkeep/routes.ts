@@ -20,13 +20,14 @@ export interface RouteNeeds {
 }
 
 /**
- * What to do with one route. `mark` records the time since which nothing needs it, and `unmark` removes that time.
+ * What to do with one route. `mark` records the present time as the time since which nothing needs the route, and
+ * `unmark` removes that time.
  */
 export type RouteUpkeep = { do: "keep" } | { do: "mark" } | { do: "unmark" } | { do: "drop" };
 
 /**
  * Decides what to do with one route. A route is dropped when neither a stream nor a number has needed it for an hour.
- * The beginning of that hour is recorded, so that a restart does not begin it again. Pure.
+ * The beginning of that hour is recorded, so that the hour does not begin anew after a restart. Pure.
  */
 export function upkeepOf(route: RouteRecord, needs: RouteNeeds, now: number): RouteUpkeep {
   if (needs.hasStream(route) || needs.hasClaim(route))
@@ -61,7 +62,7 @@ export async function keepUp(
   await Promise.all(writes);
 }
 
-/** The route without the time since which nothing needs it. */
+/** Returns the route without `unneededSinceMs`, because something needs the route again. */
 function needed({ unneededSinceMs, ...route }: RouteRecord): RouteRecord {
   return route;
 }

@@ -47,8 +47,8 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
   const before = { smsUrl: "https://legacy.example.com/", smsApplicationSid: "" } as Webhook;
 
   /**
-   * Runs the upkeep once a minute. `fails` says how many writes of the records (`save`) fail at first, and how many
-   * removals of the saved webhook (`remove`).
+   * Runs the upkeep once a minute. `fails` says how many writes of the records (`save`) fail before the first that
+   * works, and the same for removals of the saved webhook (`remove`).
    */
   async function looking(stored: Partial<Shard>, saved: [string, Webhook][], fails: Record<string, number>) {
     const clock = new ManualClock();
@@ -126,7 +126,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
       expect(seen.stored).toMatchObject({ claims: [], owed: [{ phoneNumberSid: "PN1", isGone: true }] });
     });
 
-  test("is not reported when it held the number but never set the webhook", async () => {
+  test("is not reported when it held the number and the operator never set the webhook", async () => {
     const { seen, told, minutes } = await looking({ claims: [held] }, [], {});
     await minutes(2);
     expect(told).toEqual([]);

@@ -11,12 +11,12 @@ import type { Watches } from "../watches.ts";
 import { keepUp, type RouteNeeds } from "./routes.ts";
 
 /**
- * How often the records are searched for records that nothing needs any more. Their deadlines are hours or days, so a
- * minute is exact enough.
+ * How often the upkeep searches for records that nothing needs any more. Their deadlines are hours or days, so a minute
+ * is exact enough.
  */
 const UPKEEP_MS = 60_000;
 
-/** The parts with which the upkeep compares the records, and those that it informs of its changes. */
+/** The parts with which the upkeep compares the records, and the parts that it tells what it has changed. */
 export interface UpkeepOptions {
   clock: Clock;
   log: Log;
@@ -35,17 +35,17 @@ export interface UpkeepOptions {
 
 /**
  * Once a minute, removes records that are not needed any more: claims whose objects are gone, owed numbers after 90
- * days, and routes that nothing has needed for an hour. For an object that is gone this does what its finalizer would
- * have done. It is needed when no finalizer ran: a user removed the finalizer, or the records could not be read at
- * that time.
+ * days, and routes that nothing has needed for an hour. For an object that is gone the upkeep does what its finalizer
+ * would have done. That is needed when no finalizer ran: a user removed the finalizer, or the records could not be read
+ * at that time.
  */
 export class Upkeep {
   readonly #options: UpkeepOptions;
   #cancel = () => {};
   readonly #stop = new AbortController();
   /**
-   * Numbers that are being let go, by SID. If an upkeep is cut off after it changed the records, the next upkeep
-   * finds the numbers here and reports them.
+   * Numbers that are being let go, by SID. If one run of the upkeep ends after it changed the records and before it
+   * reported a number, the next run finds the number here and reports it.
    */
   readonly #untold = new Map<string, HeldNumber>();
 
@@ -80,7 +80,7 @@ export class Upkeep {
     if (!leading()) return;
     await Promise.all([loaded(), watches.synced]);
     const { smsNumbers } = watches;
-    // Namespaces that cannot be listed are skipped, because all their objects look as if they were gone.
+    // SmsNumbers of a namespace that cannot be listed do not count as gone, although none of them is in the store.
     const live = new Set(smsNumbers.store.list().map(({ metadata }) => metadata.uid));
     const isGone = ({ uid, namespace }: HeldNumber) => smsNumbers.knows(namespace) && !live.has(uid);
     const writes: Promise<void>[] = [];
@@ -111,8 +111,8 @@ export class Upkeep {
     const { signal } = this.#stop;
     if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
       return await this.#tell(claim);
-    // The Secret with the saved webhook may exist although it could not be read. It is deleted before the claim,
-    // because nothing but the claim shows that the Secret may exist.
+    // The Secret with the saved webhook may exist although it could not be read. It is deleted before the claim is
+    // removed, because only the claim shows that the Secret may exist.
     await previous.remove(claim.uid, signal);
     await records.dropClaim(claim.phoneNumberSid);
   }
@@ -146,8 +146,8 @@ export class Upkeep {
     const { log, previous, records } = this.#options;
     const { number, phoneNumberSid, accountSid } = owed;
     await previous.dropKept(owed, this.#stop.signal);
-    // This is logged before the record is removed: the removal may fail after the record has left the memory, and
-    // would then never be logged.
+    // This is logged before the record is removed. If the write of the removal failed, the record would be gone from
+    // memory, and the deletion would never be logged.
     log.warn(
       { number, phoneNumberSid, accountSid },
       "saved webhook deleted: nobody has held its number for 90 days",
