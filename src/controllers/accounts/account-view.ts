@@ -167,7 +167,7 @@ export class AccountView {
       this.failedResyncs = 0;
       return snapshot;
     } catch (error) {
-      // An abort is not an answer from Twilio, so it is not remembered.
+      // An abort is not an answer from Twilio, so it is not kept as the answer for later callers.
       if (error instanceof Failure) this.#failure = { error, atMs: this.#clock.monotonic() };
       throw error;
     } finally {

@@ -62,8 +62,8 @@ export class PacedWrite {
   }
 
   /**
-   * Resolves when everything is written, which can be at once. If a write failed before, another write is scheduled,
-   * and the promise rejects when that write fails too.
+   * Resolves when all changes so far are written, which can be at once, and rejects when their write fails. If an
+   * earlier write failed, another write is scheduled.
    */
   async durable(): Promise<void> {
     if (this.#dirty) await this.#schedule();

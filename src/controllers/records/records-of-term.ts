@@ -17,8 +17,8 @@ export class RecordsOfTerm {
   readonly #clock: Clock;
   readonly #log: Log;
   /**
-   * Settles when the reading of the records ends. It stays pending until a first term begins, because nothing is being
-   * read and nothing has failed.
+   * This promise settles when the reading of the records ends. It stays pending until the first term begins, because
+   * until then nothing is being read and nothing has failed.
    */
   #loaded: Promise<void> = new Promise(() => {});
 

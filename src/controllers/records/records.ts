@@ -35,11 +35,14 @@ const NEW_ROUTE_BYTES = 1500;
 
 /** The storage of the records. A test uses a map in its place. */
 export interface ShardStore {
-  /** Reads a shard. Throws unless it can return everything that is stored: the next save would overwrite the rest. */
+  /**
+   * Reads a shard. Throws unless it can return everything that is stored, because the next `save` would overwrite what
+   * was not returned.
+   */
   load(shard: number): Promise<Shard>;
   /**
-   * Stores the content. Once it is durable, the promise resolves with the bytes of the largest Secret. Writes only
-   * what differs from the last write.
+   * Stores the content of a shard. Once it is durable, the promise resolves with the size of the shard's largest Secret
+   * in bytes. Writes only what differs from the last write.
    */
   save(shard: number, content: Shard): Promise<number>;
   /**

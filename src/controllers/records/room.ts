@@ -20,8 +20,8 @@ export type RouteStanding =
 type Former = Extract<RouteStanding, { isLive: false }>;
 
 /**
- * What to do so that one more route fits. `evict` lists the routes that are removed sooner than an hour after their
- * stream was deleted.
+ * What to do so that one more route fits. `evict` lists the routes that are removed although something needed them
+ * less than an hour ago.
  */
 export type Room = { do: "take"; evict: RouteRecord[] } | { do: "refuse"; message: string };
 

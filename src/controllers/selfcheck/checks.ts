@@ -191,7 +191,7 @@ export class Checks {
       await this.#options.clock.sleep(ms, AbortSignal.any([signal, done.signal, term.signal]));
     } catch {
       // The wait has ended early because the verdict is known, the term is over, or `signal` aborted. Whoever called
-      // checks `signal` itself.
+      // `firstVerdict` must check `signal`.
     } finally {
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(key);
