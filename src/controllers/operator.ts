@@ -87,7 +87,7 @@ export interface OperatorOptions {
 
 /**
  * How many objects of a kind are worked on at the same time. An attempt mostly waits (for Twilio, for Secrets, for
- * self-checks) and costs little meanwhile, so there can be many.
+ * self-checks) and costs little while it waits, so there can be many.
  */
 const WORKERS = 300;
 /**

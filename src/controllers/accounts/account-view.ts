@@ -187,8 +187,8 @@ export class AccountView {
   }
 
   /**
-   * Fetches one number by its SID, without a list. Null means that Twilio says the account has no such number. Short
-   * codes are listed instead, because an account has only a few.
+   * Fetches one number by its SID, without a list. Null means that Twilio says the account has no such number. For a
+   * short code the list of short codes is read instead, because an account has only a few.
    */
   async fetch(type: NumberType, sid: string, options: CallOptions): Promise<PhoneNumber | null> {
     if (type !== "ShortCode") return await this.twilio.getNumber(sid, options);

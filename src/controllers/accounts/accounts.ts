@@ -28,7 +28,10 @@ export interface AccountsOptions {
   clock: Clock;
   log: Log;
   resyncIntervalMs: number;
-  /** Called after each resync, even a failed one: the numbers of the account must then be compared again. */
+  /**
+   * Called after each resync, even a failed one. The function must have the numbers of the account compared with their
+   * specs again.
+   */
   onResync(resynced: Resynced): void;
   /**
    * Whether a number of one of these streams is not Ready because of a Messaging Service, a short code or a

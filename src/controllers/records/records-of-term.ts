@@ -36,8 +36,8 @@ export class RecordsOfTerm {
   /** Starts to read the records for a new term. `signal` aborts at the end of the term. */
   begin(signal: AbortSignal) {
     this.#loaded = this.#load(signal);
-    // The end of a term is not an error, and there may be no caller that waits for this promise. Without this handler
-    // it would be an unhandled rejection, which ends the process.
+    // The end of a term is not an error, and there may be nobody who waits for the promise. Without this handler the
+    // end of a term would be an unhandled rejection, which ends the process.
     this.#loaded.catch(() => {});
   }
 

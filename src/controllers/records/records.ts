@@ -23,8 +23,8 @@ import type { ClaimRecord, OwedRecord, RouteRecord, Shard, UrlRecord } from "./r
 import { evictedForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
 
 /**
- * A shard that is larger than this takes no new route. A Secret may hold 1 MiB; the rest is for routes that grow, by
- * a second token in a rotation or by a former URL.
+ * A shard that is larger than this takes no new route. A Secret may hold 1 MiB; the difference is for routes that grow,
+ * by a second token in a rotation or by a former URL.
  */
 export const SHARD_LIMIT_BYTES = 900 * 1024;
 /**
@@ -138,7 +138,7 @@ export class Records {
   /**
    * Reads every shard, and then writes each shard once, which brings it up to date after a change of ROUTE_SHARDS. Call
    * it before any other method, at the start of each term of leadership. Resolves with the errors of shards that could
-   * not be written. Streams of such a shard fail when they change something; all others are not affected.
+   * not be written. Streams of such a shard fail when they change something; streams of other shards are not affected.
    * - `rewrite: false` skips the writes. `smschannel release` uses it, because it removes the records anyway.
    * - If `signal` aborts during the read, what is in memory stays.
    */
@@ -333,8 +333,8 @@ export class Records {
   }
 
   /**
-   * Makes or changes a claim. The claim is durable when the promise resolves; the caller must not change Twilio
-   * before that.
+   * Makes or changes a claim. The claim is durable when the promise resolves. Whoever calls `putClaim` must not change
+   * Twilio before that.
    */
   async putClaim(claim: ClaimRecord): Promise<void> {
     const before = this.#claims.get(claim.phoneNumberSid);
@@ -342,8 +342,8 @@ export class Records {
       return await this.durable(before);
     if (before !== undefined) this.#unindexClaim(before);
     this.#indexClaim(claim);
-    // A stream of another shard may have held the number before. Then that shard changes too, and is written at the
-    // same time.
+    // A stream of another shard may have held the number before. Then the shard of that stream changes too, and both
+    // shards are written at the same time.
     await this.#changed([claim, before ?? claim]);
   }
 

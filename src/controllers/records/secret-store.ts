@@ -79,8 +79,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       // act, and the receivers' Secret can be compiled again from the records.
       const receiver = await encode.receiver.encode([...content.routes, ...(await testRoutes(shard))]);
       const received = put("receiver", receiver);
-      // `received` is awaited below. Without this handler a failure before that would be an unhandled rejection,
-      // which ends the process.
+      // `received` is awaited below. If the write fails before that, this handler keeps the failure from being an
+      // unhandled rejection, which would end the process.
       received.catch(() => {});
       const controller = await encode.records.encode(content);
       const recorded = put("controller", controller);

@@ -146,8 +146,8 @@ export class Upkeep {
     const { log, previous, records } = this.#options;
     const { number, phoneNumberSid, accountSid } = owed;
     await previous.dropKept(owed, this.#stop.signal);
-    // This is logged before the record is removed. If the write of the removal failed, the record would be gone from
-    // memory, and the deletion would never be logged.
+    // The line is logged before the record is removed. If the write of the removal failed, the record would be gone
+    // from memory, and the deletion would never be logged.
     log.warn(
       { number, phoneNumberSid, accountSid },
       "saved webhook deleted: nobody has held its number for 90 days",
