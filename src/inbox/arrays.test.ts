@@ -25,7 +25,8 @@ function read(array: Buffer): (string | null)[] {
   return values;
 }
 
-// The values are few, so that the same value often comes twice in a row, with or without a null in between.
+// The lists are made from few different values, so that the same value often comes twice in a row, with or without a
+// null in between.
 const value = fc.oneof(
   fc.constantFrom("", "support", "AC00000000000000000000000000000001", "Köln 🎉", null),
   fc.string({ unit: "grapheme", maxLength: 8 }),

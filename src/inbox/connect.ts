@@ -28,8 +28,8 @@ export interface HostTurn {
 
 /**
  * Connects to the database of `url` as libpq would: tries the hosts in their order (from `turn` on) until one accepts us, with or without
- * TLS as `sslmode` says. Throws the error of the last host that was tried. When the connection breaks later, only its next query fails.
- * When `signal` aborts, connecting ends at once.
+ * TLS as `sslmode` says. Throws the error of the last host that was tried. A connection that breaks later reports nothing by itself: its
+ * next query fails. When `signal` aborts, connecting ends at once.
  */
 export async function connect(
   url: DatabaseUrl,
@@ -52,7 +52,7 @@ export async function connect(
         turn.begin = begin + tried + 1;
         break;
       }
-      // The next host would refuse the same role, password or database, too.
+      // Every host would refuse this role, password or database, so the next host is not tried.
       if (isOfServer(error)) break;
     }
   }
@@ -125,7 +125,7 @@ async function login(
   const end = () => void client.end().catch(() => undefined);
   signal?.addEventListener("abort", end, { once: true });
   try {
-    // pg never settles the promise of `connect` when `end` is called meanwhile and the server closes the connection in an orderly way.
+    // While pg connects, a call of `end` and then an orderly close by the server leave the promise of `connect` pending for ever.
     await orAborted(client.connect(), signal);
     await orAborted(checkSession(client, target), signal);
     signal?.throwIfAborted();
@@ -166,8 +166,8 @@ function isOfServer(error: unknown): boolean {
 }
 
 /**
- * True when a connection with TLS failed and one without TLS may succeed, or the other way round. `pg_hba.conf` can demand or forbid TLS
- * (SQLSTATE 28000).
+ * True when a connection with TLS failed and a connection without TLS may succeed, or the other way round. `pg_hba.conf` can demand or
+ * forbid TLS (SQLSTATE 28000).
  */
 function isOfEncryption(error: unknown): boolean {
   const { code, message } = error as { code?: string; message: string };

@@ -15,7 +15,7 @@ export interface UrlParameters {
   readonly sslpassword: string | undefined;
   readonly sslnegotiation: "postgres" | "direct";
   readonly tlsVersions: { readonly min: TlsVersion | undefined; readonly max: TlsVersion | undefined };
-  /** The kind of server that is needed: a primary, one that takes writes, or any. */
+  /** The kind of server that is needed: a primary, a server that takes writes, or any server. */
   readonly session: (typeof SESSIONS)[number];
   readonly inRandomOrder: boolean;
   readonly options: string | undefined;
@@ -186,7 +186,7 @@ export function decode(text: string): string {
     const decoded = decodeURIComponent(text);
     if (!decoded.includes("\0")) return decoded;
   } catch {
-    // decodeURIComponent throws when the bytes are not UTF-8. The error below says so.
+    // decodeURIComponent throws when the bytes are not UTF-8. We then throw the error below, which says so.
   }
   throw new DatabaseUrlError("the URL has a percent-encoded character that is not UTF-8, or is NUL");
 }

@@ -9,7 +9,8 @@ const WAIT_MS = 15_000;
 /**
  * Makes sure that a server can start in this data directory. PostgreSQL refuses to start while `postmaster.pid` names a living process,
  * even when the process is another program, as easily happens after a container was restarted. So we check the process. We wait for a
- * server that is ending, and throw when it still runs after `waitMs`. We remove a file that names another program or no living process.
+ * server that is ending, and throw when it still runs after `waitMs`. We remove a `postmaster.pid` that names another program or no living
+ * process.
  */
 export async function releaseDataDirectory(data: string, log: Log, waitMs = WAIT_MS): Promise<void> {
   const file = join(data, "postmaster.pid");

@@ -9,7 +9,7 @@ export interface SystemAccount {
   readonly gid: number;
 }
 
-/** The accounts that the server may run as, in order of preference. Every Linux has `nobody`. */
+/** The accounts that the PostgreSQL server may run as, in order of preference. Every Linux has `nobody`. */
 const ACCOUNTS = ["postgres", "nobody"];
 
 /**
@@ -28,7 +28,7 @@ export function accountFor(uid: number | undefined, passwd?: string): SystemAcco
   );
 }
 
-/** The first folder on the way to `path` that the account cannot enter. Undefined when the account can enter all of them. */
+/** The first folder on the way to `path` that the account cannot enter. Undefined when the account can enter all these folders. */
 export async function reachableBy(account: SystemAccount, path: string): Promise<string | undefined> {
   const parent = dirname(resolve(path));
   const above = parent === resolve(path) ? undefined : await reachableBy(account, parent);
@@ -94,8 +94,8 @@ export async function installedPrograms(): Promise<{ native: string; version: st
 }
 
 /**
- * Makes those symbolic links of the libraries that are missing. npm packages cannot contain links, so the install script of the package
- * makes them, but npm can be told not to run install scripts. Returns false when the links cannot be made in this folder.
+ * Makes the missing symbolic links of the libraries. npm packages cannot contain links, so the install script of the package makes them,
+ * but npm can be told not to run install scripts. Returns false when the links cannot be made in this folder.
  */
 async function completeLinks(native: string): Promise<boolean> {
   const list = join(native, "pg-symlinks.json");
@@ -107,7 +107,7 @@ async function completeLinks(native: string): Promise<boolean> {
     try {
       await symlink(basename(source), path);
     } catch (error) {
-      // Another process that started at the same time may have made the link.
+      // The error EEXIST is no failure: another process that started at the same time may have made the link.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
     }
   }

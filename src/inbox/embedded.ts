@@ -72,8 +72,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 /**
- * Makes the account the owner of the data directory. Throws when the account cannot reach it: PostgreSQL itself would report that without
- * a usable reason.
+ * Makes the account the owner of the data directory. Throws when the account cannot reach the directory: PostgreSQL itself would report
+ * that without a usable reason.
  */
 async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
   await chown(dataDir, account.uid, account.gid);
@@ -87,11 +87,12 @@ async function giveTo(account: SystemAccount, dataDir: string): Promise<void> {
 async function ownerPassword(dataDir: string, account: SystemAccount | undefined): Promise<string> {
   const path = join(dataDir, "password");
   if (existsSync(path)) return (await readFile(path, "utf8")).trim();
-  // The password is written under another name first: a file with half a password would lock us out of the database for good.
+  // The password is first written to a file with another name, which is then renamed: a file with half a password would lock us out of the
+  // database for good.
   const draft = `${path}.new`;
   const password = randomBytes(24).toString("base64url");
   await writeFile(draft, `${password}\n`, { mode: 0o600 });
-  // initdb reads the password file, too, and may run under another account.
+  // initdb reads the password file, too, and may run under another account, so this account gets the file.
   if (account !== undefined) await chown(draft, account.uid, account.gid);
   await rename(draft, path);
   return password;

@@ -10,7 +10,7 @@ import type { DatabaseUrl } from "./database-url.ts";
 import { grantRoles, type Roles } from "./roles.ts";
 import { troubleOf } from "./trouble.ts";
 
-/** One step of the schema. `sql` must never change after a release: its hash is stored in each database and compared. */
+/** One step of the schema. `sql` must never change after a release: its hash is stored in each database and compared at each migration. */
 export interface Migration {
   version: number;
   name: string;
@@ -30,8 +30,8 @@ export interface MigrateOptions {
 }
 
 /**
- * How long a statement waits for a lock. While it waits, every text waits behind it, and a text has only 3 s. So the statement gives up
- * early, lets the texts through, and tries again.
+ * How long a statement of the migration waits for a lock. While it waits, every text waits behind it, and a text has only 3 s. So the
+ * statement gives up early, lets the texts through, and tries again.
  */
 const LOCK_TIMEOUT_MS = 1000;
 /** Pause before the next try to get the lock. During the pause, the texts that waited are stored. */
@@ -75,8 +75,8 @@ async function apply(client: pg.Client, { roles, log, migrations = readMigration
     create schema if not exists smschannel;
     create table if not exists smschannel.migrations (
       version integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`);
-  // The lock lets one run work at a time. It is no advisory lock: every role can take such a lock, so a receiver that was broken into
-  // could block migrations for ever.
+  // This table lock lets one migration work at a time. It is not an advisory lock: every role can take an advisory lock, so a receiver that
+  // was broken into could block migrations for ever.
   await client.query("lock table smschannel.migrations in share row exclusive mode");
   const applied = await appliedVersions(client);
   for (const migration of migrations) {
@@ -138,8 +138,8 @@ async function advanceIds(client: pg.Client) {
 }
 
 /**
- * The errors that arise when two runs create the schema or a role at once (a role belongs to the whole server). The run that failed starts
- * again.
+ * The errors that arise when two migrations create the schema or a role at the same time (a role belongs to the whole server). The
+ * migration that failed starts again.
  */
 const COLLIDED = new Set(["23505", "42710", "42P06", "42P07", "40001", "40P01"]);
 const LOCK_NOT_AVAILABLE = "55P03";

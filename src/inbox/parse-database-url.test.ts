@@ -58,19 +58,19 @@ describe("a database URL is read as libpq reads it", () => {
   });
 
   const modes: Record<string, [query: string, want: string]> = {
-    "no sslmode: TLS if the server has it": ["", "prefer"],
+    "no sslmode, which means TLS if the server has it": ["", "prefer"],
     "ssl=true, as in JDBC": ["?ssl=true", "require"],
-    "sslrootcert=system: verify-full": ["?sslrootcert=system", "verify-full"],
+    "sslrootcert=system, which means verify-full": ["?sslrootcert=system", "verify-full"],
     ...Object.fromEntries(
       ["disable", "allow", "prefer", "require", "verify-full"].map((mode) => [
-        mode,
+        `sslmode=${mode}`,
         [`?sslmode=${mode}`, mode],
       ]),
     ),
-    "verify-ca": ["?sslmode=verify-ca&sslrootcert=/ca.crt", "verify-ca"],
+    "sslmode=verify-ca": ["?sslmode=verify-ca&sslrootcert=/ca.crt", "verify-ca"],
   };
   for (const [name, [query, want]] of Object.entries(modes))
-    test(`the mode of TLS: ${name}`, () =>
+    test(`the mode of TLS is right when the URL has ${name}`, () =>
       expect(parseDatabaseUrl(`postgres://db${query}`, {}).sslmode).toBe(want));
 });
 

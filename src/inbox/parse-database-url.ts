@@ -14,8 +14,8 @@ export interface DatabaseTarget extends UrlParameters {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads a URL as libpq does. Throws a DatabaseUrlError that says what to write instead when libpq would refuse the URL, or would misread
- * it because of an @ or / in the password. Throws one also when the URL asks for something that we do not support. No message quotes
+ * Reads a URL as libpq does. Throws a DatabaseUrlError that says what to write instead when libpq would refuse the URL, or would misread it
+ * because of an @ or / in the password. Throws the same error when the URL asks for something that we do not support. No message quotes
  * anything that could be a part of the password. libpq's variables (PGHOST, PGPASSWORD, …) fill in what the URL leaves out.
  */
 export function parseDatabaseUrl(text: string, env: Environment = process.env): DatabaseTarget {
@@ -26,7 +26,8 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
   if (/\p{Cc}/u.test(rest))
     throw new DatabaseUrlError("the URL contains a line break or another control character");
   const { login, place } = splitLogin(rest);
-  // libpq would take the rest of the password for a host or a database name. It would look that name up or print it.
+  // An @ here means that the password has an @ or / that is not percent-encoded. libpq would take a part of the password for a host or a
+  // database name, and would look that name up or print it.
   if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
   const { authority, path, query } = splitPlace(place);
   const { host, port, dbname, user, password, ...parameters } = readParameters(query, env);

@@ -48,8 +48,8 @@ export interface Roles {
 }
 
 /**
- * Gives each named role exactly the rights listed above: it first takes away all rights that the role has in this schema. The owner of the
- * schema keeps its rights, since it could not migrate again without them.
+ * Gives each named role exactly the rights that RIGHTS lists for its processes: it first takes away all rights that the role has in this
+ * schema. The owner of the schema keeps its rights, since it could not migrate again without them.
  */
 export async function grantRoles(client: pg.ClientBase, roles: Roles, log: Log): Promise<void> {
   const owner = await ownerOfSchema(client);

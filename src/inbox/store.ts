@@ -36,15 +36,15 @@ export interface PostgresStoreOptions {
 }
 
 /**
- * How much longer than the statement timeout we wait. The server itself ends a statement that takes too long. When it is still silent
- * after this time, the connection is dead.
+ * How much longer than the statement timeout we wait. The server itself ends a statement that takes too long. When the server is still
+ * silent after this time, the connection is dead.
  */
 const SILENT_MS = 500;
 /** How long the server may take to close a connection. A server that vanished never closes it. */
 const GOODBYE_MS = 1000;
 
 // The insert has no conflict target and no RETURNING: both need the right to select, which the receiver's role does not have. Without a
-// target, a conflict with any unique key leaves the row out. So the table has only the key that means "the same text".
+// target, a conflict with any unique key leaves the row out. So the table must have no unique key but the one that means "the same text".
 const INSERT = `
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event,
     our_number, customer, query, body)
@@ -63,8 +63,8 @@ const LEAVES_OUT_OTHERS = `
         and not tgisinternal and tgenabled <> 'D' and tgtype & 7 = 7) -- before each row of an insert
     as others`;
 
-// Inserts a row, takes it back and commits all the same. The commit becomes durable, and waits for a standby, just like the commit of a
-// text.
+// Inserts a row, undoes the insert, and commits all the same. The commit becomes durable, and waits for a standby, just like the commit of
+// a text.
 const PROBE = `
   begin; savepoint row;
   insert into smschannel.inbox (kind, namespace_uid, stream, route_generation, account_sid, message_sid, event, body)
@@ -111,8 +111,8 @@ export class PostgresStore implements InboxStore {
       byteaArray(rows.map((row) => row.body)),
     ]);
     const inserted = rowCount ?? 0;
-    // Fewer rows than were given are usually retries of Twilio. But a trigger, or a unique key that somebody added, can drop a row just as
-    // silently.
+    // When fewer rows were inserted than were given, the others are usually retries of Twilio, which are stored already. But a trigger, or
+    // a unique key that somebody added, can drop a row just as silently.
     if (inserted < rows.length) await this.#throwMissing(inserted, [accountSids, messageSids, events]);
     return inserted;
   }
@@ -202,7 +202,8 @@ class StoreConnection {
     try {
       return await client.query<R>({ name, text, values });
     } catch (error) {
-      // A server that became read-only or full may no longer be the primary. The next connection may reach the new primary.
+      // The connection is dropped, because a server that became read-only or full may no longer be the primary, and the next connection may
+      // reach the new primary.
       if (!keep(error) && this.#client === client) this.drop();
       throw error;
     }
@@ -268,7 +269,7 @@ class StoreConnection {
     } finally {
       this.#coming = undefined;
     }
-    // An idle connection reports only by this event that it broke.
+    // When an idle connection breaks, this event is the only sign of it.
     const made = client;
     made.on("error", () => {
       if (this.#client === made) this.#client = undefined;
@@ -299,7 +300,7 @@ async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) 
   );
   await checkSchema(client);
   const { rows } = await client.query<{ more: boolean; asks: boolean; fsync: string }>(RIGHTS);
-  // Texts can be stored without the right to call missing_texts: see #throwMissing.
+  // Texts can be stored without the right to call missing_texts (see #throwMissing), so we only log that the right is missing.
   if (rows[0]?.asks === false)
     log.warn(
       "the receiver's database role may not ask which texts are missing (missing_texts): run smschannel migrate --receiver-role with its name",

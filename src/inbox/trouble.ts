@@ -9,7 +9,7 @@ export interface DatabaseTrouble {
   lasts: boolean;
 }
 
-/** Names of our own errors. Their messages may be shown as they are. */
+/** Names of our own error classes. The messages of such errors may be shown as they are. */
 const OURS = new Set(["SchemaError", "DatabaseUrlError", "NotKeptError", "NotWantedError"]);
 
 /** Says why a connection, or a statement on it, failed. `role` names the login, such as "the receiver's role". */

@@ -142,7 +142,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ a: ["stored"] });
   });
 
-  test("is logged once with its cause, and again when the cause changes or when it fails after a recovery", async () => {
+  test("is logged once with its cause, and again when the cause changes or when the store fails again after a recovery", async () => {
     const lines: Record<string, string>[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
     const { store, clock, write } = setup({
@@ -181,7 +181,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ a: ["late"], b: ["late"] });
   });
 
-  test("makes texts wait as long as they fit into memory, and other texts are turned away at once", async () => {
+  test("lets as many texts wait as fit into memory, and turns other texts away at once", async () => {
     const { store, clock, outcomes, write } = setup({
       mostWaitingBytes: 2 * (BYTES_BESIDE_BODY + row("second").body.length),
     });
@@ -196,7 +196,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
   });
 
-  test("makes fewer texts wait when their bodies are large", async () => {
+  test("lets fewer texts wait when their bodies are large", async () => {
     const { store, clock, outcomes, writer, write } = setup({
       mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
     });

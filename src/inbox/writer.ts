@@ -7,10 +7,10 @@ import { troubleOf } from "./trouble.ts";
 
 /**
  * What became of a row:
- * - `stored`: the row is durable, now or from before.
+ * - `stored`: the row is durable, by this write or by an earlier write.
  * - `raw`: the row is durable as bytes only.
  * - `late`: the time for the row is over, and it is not known whether the row is durable.
- * - `overloaded`: the row was not tried, because the rows that wait take all the memory that they may.
+ * - `overloaded`: the row was not written, because the memory for waiting rows is used up.
  * - `notKept`: the database reported success but does not have the row.
  */
 export type WriteOutcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
@@ -30,7 +30,7 @@ export interface InboxWriterOptions {
 interface WaitingRow {
   row: InboxRow;
   deadlineMs: number;
-  /** The function to call once with the outcome. It is then set to undefined. */
+  /** The function to call with the outcome. Undefined once it was called. */
   done: ((outcome: WriteOutcome) => void) | undefined;
 }
 
@@ -75,7 +75,10 @@ export class InboxWriter {
     this.#failing = new LogFilter(options.clock);
   }
 
-  /** Takes a row to store. Calls `done` exactly once, when the row is durable or its time is over. */
+  /**
+   * Takes a row to store. Calls `done` exactly once with the outcome: at once when there is no memory for the row, otherwise at the latest
+   * when the time of the row is over.
+   */
   write(row: InboxRow, done: (outcome: WriteOutcome) => void): void {
     const { clock, budgetMs, mostWaitingBytes = MOST_WAITING_BYTES } = this.#options;
     const bytes = bytesOf(row);
@@ -98,7 +101,7 @@ export class InboxWriter {
 
   async #run(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
-    // Rows that arrive in the same turn of the event loop join the first batch.
+    // This pause lets all rows that arrive in the same turn of the event loop join the first batch.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
       this.#underWay = this.#take();
@@ -199,12 +202,13 @@ export class InboxWriter {
     done(outcome);
   }
 
-  /** Starts the timer that all waiting rows share. A deadline need not be exact to 50 ms, and a timer for each text would cost time. */
+  /** Starts the timer that all waiting rows share. A deadline may be exceeded by 50 ms, and a timer for each text would cost time. */
   #tick() {
     if (this.#ticking) return;
     this.#ticking = true;
-    // Check the deadlines in setImmediate, because timers run before network input in a turn of the event loop. After a pause of this
-    // process or of the whole machine, the answer of the database may have arrived already, and then its texts are not late.
+    // We check the deadlines in setImmediate, because timers run before network input in a turn of the event loop. After a pause of this
+    // process or of the whole machine, the answer of the database may have arrived already, and then the texts that it confirms are not
+    // late.
     this.#options.clock.after(TICK_MS, () => setImmediate(() => this.#giveUpLate()));
   }
 
