@@ -24,8 +24,8 @@ const accepted: HttpAnswer = {
 };
 
 /**
- * Makes a refusal, which closes the connection: the next request of an unauthenticated client should not be cheaper than its first. Twilio
- * hardly ever gets a refusal.
+ * Makes an answer that refuses a request and closes the connection: the next request of an unauthenticated client should not be cheaper
+ * than its first. Twilio hardly ever gets such an answer.
  */
 const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
 
@@ -73,7 +73,7 @@ export function answer(response: ServerResponse, result: RequestResult, body?: s
       .end(body);
 }
 
-/** True for an answer that a client without a valid signature gets. `RefusalPace` limits how fast these answers leave. */
+/** True for an answer that a client without a valid signature gets. `RefusalPace` limits how fast these answers are sent. */
 export const isRefusal = (result: RequestResult): boolean => REFUSALS.has(result);
 
 const REFUSALS: ReadonlySet<RequestResult> = new Set([

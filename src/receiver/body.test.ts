@@ -51,7 +51,7 @@ describe("the body of a request", () => {
 });
 
 describe("readBody() reports a body in too many pieces once", () => {
-  test.each([true, false])("when the body is kept: %s", (keep) => {
+  test.each([true, false])("when `keep` is %s", (keep) => {
     const { request, budget, bodies, seen, send } = setup({ keep });
     send(1, 128);
     expect(seen.scattered).toBe(0);
@@ -63,7 +63,7 @@ describe("readBody() reports a body in too many pieces once", () => {
     expect(budget.bytes).toBe(0);
   });
 
-  test("even when the body was found too large before and its answer waits", () => {
+  test("even when the body was already reported as too large", () => {
     const { bodies, seen, send } = setup();
     send(64 * KIB, 9);
     expect(bodies).toEqual(["tooLarge"]);

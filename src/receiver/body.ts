@@ -13,7 +13,7 @@ const SMALLEST_PIECE = 512;
 
 /**
  * The first 16 KiB of each body do not count against the `BodyBudget`. No text of Twilio is larger than that, so unauthenticated clients
- * that use up the budget cannot have a text refused. The limit on connections bounds the memory for all these first parts.
+ * that use up the budget cannot cause a text to be refused. The limit on connections bounds the memory for all these first parts.
  */
 const FREE = 16 * 1024;
 
@@ -34,8 +34,8 @@ export interface BodyReader {
   /** Called once with the bytes of the body, or with the reason why there are none. Not called after `scattered`. */
   done: (body: Buffer | NoBody) => void;
   /**
-   * Called once when the body comes in far too many pieces. The caller must then end the connection. `scattered` may be called after
-   * `done`, because a sender can go on sending while it waits for its answer.
+   * Called once when the body comes in far too many pieces. Whoever passed this function must then end the connection. `scattered` may be
+   * called after `done`, because a sender can go on sending while it waits for its answer.
    */
   scattered: () => void;
 }
@@ -107,7 +107,7 @@ export function readBody(
  */
 export class Pieces {
   #buffers: Buffer[] = [];
-  /** Small pieces that came one after another and are not among the buffers yet. */
+  /** Small pieces that came one after another and are not in `#buffers` yet. */
   #small: Buffer = NONE;
   #used = 0;
 

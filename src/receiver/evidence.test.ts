@@ -42,7 +42,7 @@ test("evidence of a route is written within seconds of its first text, then at m
   expect(rows).toHaveLength(2);
 });
 
-test("stopping the recorder writes the evidence that is left, and nothing is written afterwards", async () => {
+test("stopping the recorder writes the evidence that is not written yet, and nothing is written afterwards", async () => {
   const { clock, rows, recorder } = setup();
   recorder.accepted(route, "one", clock.now());
   await recorder.stop();
@@ -52,7 +52,7 @@ test("stopping the recorder writes the evidence that is left, and nothing is wri
   expect(rows).toHaveLength(1);
 });
 
-test("evidence of a route that was read again, as another object, goes into the row of the same route", async () => {
+test("when a route is read again and becomes another object, its evidence still goes into one row", async () => {
   const { clock, rows, recorder } = setup();
   recorder.accepted(route, "one", clock.now());
   recorder.accepted({ ...route, generation: 2 }, "two", clock.now());

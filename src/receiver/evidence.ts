@@ -61,7 +61,7 @@ export class EvidenceRecorder {
     });
   }
 
-  /** Stops and writes all evidence that is left, also for routes whose last row is less than a minute old. */
+  /** Stops and writes all evidence that is not written yet, also of routes whose last row is less than a minute old. */
   async stop(): Promise<void> {
     if (this.#cancel === undefined) return;
     this.#cancel();
@@ -130,7 +130,7 @@ export class EvidenceRecorder {
   }
 
   /**
-   * Forgets each route without news whose last row is a minute old or older, so that routes that are gone do not stay in memory. Nothing
+   * Forgets each route without new evidence whose last row is a minute old or older, so that deleted routes do not stay in memory. Nothing
    * is lost: new evidence of such a route would be written at once anyway.
    */
   #forgetQuiet() {

@@ -44,8 +44,8 @@ export function readFields(body: Buffer): RequestFields | undefined {
 
 const ACCOUNT_SID = Buffer.from("AccountSid=");
 /**
- * The most places where `accountIn` looks for `AccountSid=`. Where another name ends with the same word, it looks for the next place. The
- * largest requests of Twilio have two such names.
+ * The most places of `AccountSid=` that `accountIn` looks at. Where this is only the end of another name, `accountIn` goes on to the next
+ * place. The largest requests of Twilio have two such names.
  */
 const MOST_PLACES = 8;
 const LONGEST_SID = 64;
@@ -121,7 +121,7 @@ class PlainFields implements RequestFields {
   #signed = Buffer.alloc(MOST_URL + 4096);
   #signedEnd = MOST_URL;
 
-  /** Reads a body. False for an unusual body; then `get` and `bases` must not be called. */
+  /** Reads a body. False for an unusual body, after which `get` and `bases` must not be called. */
   read(body: Buffer): boolean {
     this.#body = body;
     if (this.#signed.length < MOST_URL + body.length) this.#signed = Buffer.alloc(MOST_URL + 2 * body.length);
@@ -159,7 +159,7 @@ class PlainFields implements RequestFields {
         equals = -1;
       } else if (equals === -1) {
         if (byte === EQUALS) equals = at;
-        // Twilio sends no field name that must be decoded, and no long name.
+        // Twilio sends no field name that must be decoded, and no long name. A body that has one is unusual.
         else if (byte === PERCENT || byte === PLUS || byte > 0x7f || at - start === LONGEST_NAME)
           return false;
       } else if (at - equals === LONG) {

@@ -73,8 +73,8 @@ export interface HttpServerOptions {
   clock: Clock;
   onCut: (reason: CutReason) => void;
   /**
-   * Decides when a cut connection ends: it waits in one queue with the refused requests. Connections that are cut for a reason in
-   * ENDED_AT_ONCE do not wait.
+   * Decides when a cut connection ends: the connection waits in one queue with the refused requests. Connections that are cut for a reason
+   * in ENDED_AT_ONCE do not wait.
    */
   pace: Pick<RefusalPace, "pass">;
 }
@@ -123,7 +123,7 @@ export class HttpServer {
     try {
       await listening(first, { port: wanted, reusePort: true });
     } catch (error) {
-      // This system cannot share a port among listeners, so one listener has to do.
+      // This system cannot share a port among listeners, so there is only one listener.
       if ((error as NodeJS.ErrnoException).code !== "ENOTSUP") throw error;
       await listening(first, { port: wanted });
       return portOf(first);
@@ -152,8 +152,8 @@ export class HttpServer {
     this.#stopped.add(socket);
     this.#options.onCut(reason);
     stopReading(socket);
-    // The event drops what was read of the body, which must not take memory while the connection waits. Destroying the request instead
-    // would end the connection now.
+    // Emitting `aborted` makes the reader of the body drop what it has read, which must not take memory while the connection waits for its
+    // turn to end. Destroying the request instead would end the connection now.
     this.#requests.get(socket)?.emit("aborted");
     const end = () => {
       const answer = ANSWERS[reason];
@@ -225,13 +225,13 @@ const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
 
 /**
  * Stops reading and parsing a connection. Node reads up to 64 KiB at once and parses all of it, even after the socket was destroyed. With
- * thousands of requests or one-byte chunks in one read, that takes 20 to 50 ms. Only removing the parser of the connection stops this
- * work, and there is no documented way to remove it. If a later Node lacks the method that we call, the rest is parsed for nothing.
- * Without its parser a connection has no time limit and `closeAllConnections` does not end it, so the caller must end it.
+ * thousands of requests or one-byte chunks in one read, that takes 20 to 50 ms. Only removing the parser of the connection stops this work,
+ * and there is no documented way to remove it. If a later Node lacks the method that we call, the rest is parsed for nothing. Without its
+ * parser a connection has no time limit and `closeAllConnections` does not end it, so whoever calls this function must end the connection.
  */
 function stopReading(socket: Socket): void {
   socket.pause();
-  // Node would resume the socket when a response ends, or when the reader of the body wants more.
+  // Node would resume the socket when a response ends, or when the reader of the body wants more. So `resume` does nothing from now on.
   socket.resume = () => socket;
   (socket as { parser?: { remove?: () => void } | null }).parser?.remove?.();
 }

@@ -143,7 +143,7 @@ describe("a large body with the SID of a known account is judged in small steps,
         // Bodies that are not UTF-8 are hashed twice: as the bytes that were sent, and with replacement characters.
         expect(inSteps).toBeLessThanOrEqual((1 + 2 * MOST_HMACS) * (named.length + 2 * KIB));
       }
-      // The hashed bytes are rounded, because the URLs differ by a few bytes.
+      // The numbers of hashed bytes are rounded, because the URLs differ by a few bytes.
       expect(new Set(costs.map(({ inSteps }) => Math.round(inSteps / KIB / 4))).size).toBe(1);
     });
   }

@@ -54,7 +54,7 @@ describe("when one path has several routes", () => {
   test("a text for a number of neither route is stored as unrouted", async () => {
     expect(judgementOf([await route({}), await route({ namespaceUid: "new" })])).toBe("unrouted for old");
   });
-  test("after the account of a stream was changed, the texts of each account go to its own route", async () => {
+  test("after the account of a stream was changed, the texts of each account go to the route of that account", async () => {
     const keys = [await signatureKey("other")];
     const other = await route({ namespaceUid: "other", accountSid: "AC2", keys });
     expect(judgementOf([await route({}), other], "other", "AC2")).toBe("unrouted for other");
@@ -66,7 +66,8 @@ describe("a MessageSid decides whether a request is stored as a message or as ra
   const rows: Record<string, [sid: string, kind: string]> = {
     "the SID of a text": [SID, "unrouted"],
     "the SID of a picture message": [`MM${"f".repeat(32)}`, "unrouted"],
-    // Twilio signed this as `MessageSid=SM…` and `NumMedia=0`, so it is the same text for the second time.
+    // Twilio signed two fields, `MessageSid=SM…` and `NumMedia=0`. This value has both in one field, so it is the same text for the second
+    // time.
     "a SID with the next field in it": [`${SID}NumMedia0`, "raw"],
     "a SID in capitals": [`SM${"F".repeat(32)}`, "raw"],
     "another kind of SID": [`CH${"0".repeat(32)}`, "raw"],
@@ -119,7 +120,7 @@ describe("a refusal takes the same number of HMACs at every path", () => {
 });
 
 describe("the route table", () => {
-  test("has a route only once, as its newer generation, while the number of shards changes and two shards hold it", async () => {
+  test("has only the newer generation of a route that two shards hold while the number of shards changes", async () => {
     const table = new RouteTable(2);
     table.replaceShard(0, await encodeShard([await route({ generation: 1 })]));
     expect(table.missing).toEqual([1]);

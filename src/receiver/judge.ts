@@ -26,7 +26,7 @@ export type Judgement =
 
 /** The part of the route table that a judgement needs. */
 export interface Routes {
-  /** Finds the routes of a path that is a `streamPath`. */
+  /** Finds the routes of a stream by its path, which has the form of `streamPath`. */
   find(path: string): readonly Route[];
   /** The route that stands in for unknown routes, see `decoyFor`. */
   readonly decoy: Route;
@@ -69,7 +69,7 @@ export function judge(received: ReceivedRequest, table: Omit<Routes, "hasAccount
 
 /**
  * Decides like `judge`, but in steps, for a body that takes milliseconds: other requests are served in between. Yields the number of bytes
- * worked on in each step. `reader` must not read another body meanwhile.
+ * worked on in each step. `reader` must not read another body before the last step.
  */
 export function* judgeInSteps(
   received: ReceivedRequest,
@@ -104,7 +104,7 @@ function examine(
   const { signature, nowMs } = received;
   const target = parseTarget(received.target);
   const known = target === undefined ? NONE : table.find(target.path);
-  // An unknown path costs the same work: the time must not tell which streams exist.
+  // An unknown path is checked against the decoy, which costs the same work: the time must not tell which streams exist.
   const routes = known.length > 0 ? known : [table.decoy];
   const { kind, query } = target ?? NOWHERE;
   const signed = signature === undefined ? undefined : { signature, kind, query, fields, routes, nowMs };

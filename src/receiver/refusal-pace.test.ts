@@ -17,7 +17,7 @@ function setup(mostWaiting = 1000) {
 }
 
 describe("refusals at a limited rate", () => {
-  test("leave at once while they are few", async () => {
+  test("are sent at once while they are few", async () => {
     const { clock, left, pass } = setup();
     for (let i = 0; i < 50; i++) {
       pass(1);
@@ -26,7 +26,7 @@ describe("refusals at a limited rate", () => {
     }
   });
 
-  test("leave at a fixed rate and in their order while they are many", async () => {
+  test("are sent at a fixed rate and in their order while they are many", async () => {
     const { clock, left, pass } = setup();
     pass(500);
     expect(left).toHaveLength(100);
@@ -50,7 +50,7 @@ describe("refusals at a limited rate", () => {
     expect(answers).toBeLessThanOrEqual(1100);
   });
 
-  test("wait up to a limit, beyond which the refusal that waited longest leaves", () => {
+  test("wait in a queue of limited length: when it is full, the refusal that has waited longest is sent", () => {
     const { left, pass } = setup(10);
     pass(110);
     expect(left).toHaveLength(100);
@@ -58,7 +58,7 @@ describe("refusals at a limited rate", () => {
     expect(left).toEqual(Array.from({ length: 105 }, (_, i) => i));
   });
 
-  test("leave at once when the process ends", () => {
+  test("are all sent at once when the process ends", () => {
     const { pace, left, pass } = setup();
     pass(300);
     pace.end();

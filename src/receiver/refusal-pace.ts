@@ -2,15 +2,15 @@ import type { Clock } from "../clock.ts";
 
 export interface RefusalPaceOptions {
   clock: Clock;
-  /** Number of refusals per second. After a second without refusals, this many may leave at once. */
+  /** Number of refusals that are sent per second. After a second without refusals, this many may be sent at once. */
   perSecond?: number;
-  /** Number of refusals that may wait. When one more comes, the refusal that has waited longest leaves. */
+  /** Number of refusals that may wait. When one more comes, the refusal that has waited longest is sent at once. */
   mostWaiting?: number;
 }
 
 /**
- * The default limit of refusals per second. Refusals that are not attacks come from numbers that are set up wrongly. They come as often as
- * these numbers get texts, which is far less than the limit.
+ * The default limit of refusals per second. Without an attack, refusals come from numbers that are set up wrongly, as often as these
+ * numbers get texts. That is far less than the limit.
  */
 const PER_SECOND = 100;
 /**
@@ -18,13 +18,16 @@ const PER_SECOND = 100;
  * may be turned away because of waiting refusals.
  */
 const MOST_WAITING = 512;
-/** The time after which waiting refusals may leave again. At the default limit of 100 refusals per second, one leaves each time. */
+/**
+ * The time after which more of the waiting refusals are sent. At the default limit of 100 refusals per second, one refusal is sent each
+ * time.
+ */
 const TICK_MS = 10;
 
 /**
- * Limits the rate at which refusals leave. Clients that wait for each answer before their next request can then send no more requests per
- * second than this rate, on however many connections. A client that does not wait gains nothing: its connections are cut, and wait here
- * for their end (see `http-server.ts`).
+ * Limits the rate at which refusals are sent. Clients that wait for each answer before their next request can then send no more requests
+ * per second than this rate, on however many connections. A client that does not wait gains nothing: its connections are cut, and each cut
+ * connection waits here for its end like a refusal (see `http-server.ts`).
  */
 export class RefusalPace {
   readonly #clock: Clock;
@@ -44,7 +47,7 @@ export class RefusalPace {
     this.#creditAtMs = clock.monotonic();
   }
 
-  /** Calls `refuse` now or when its turn comes. */
+  /** Calls `refuse` now or when its turn comes. `refuse` sends a refusal or ends a cut connection. */
   pass(refuse: () => void): void {
     if (this.#ended) {
       refuse();

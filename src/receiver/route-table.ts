@@ -43,7 +43,7 @@ export class RouteTable implements Routes {
     return !this.#shards.includes(undefined);
   }
 
-  /** Finds the routes of a path that is a `streamPath`. */
+  /** Finds the routes of a stream by its path, which has the form of `streamPath`. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
   }

@@ -15,8 +15,8 @@ const RETRY_MS = 1000;
 
 /**
  * Knows whether this process has ever seen a database whose schema fits. Until then the process is not ready, since it could store no text.
- * So during a rollout Kubernetes keeps the older pods, which can store texts. Afterwards an outage of the database does not make the
- * process unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
+ * So during a rollout Kubernetes keeps the older pods, which can store texts. Once such a database was seen, an outage of the database does
+ * not make the process unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
  */
 export class SchemaSeen {
   readonly #options: SchemaSeenOptions;

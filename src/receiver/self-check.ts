@@ -30,8 +30,8 @@ export interface SelfCheck {
 }
 
 /**
- * How much of each part of the request a report repeats. Any self-check fits into these limits as it was sent, but what a proxy on the way
- * added to it may not.
+ * How much of each part of the request a report repeats. Any self-check fits into these limits as it was sent. What a proxy on the way
+ * added may exceed them.
  */
 const MOST = { body: 16 * 1024, target: 512, header: 256 };
 
@@ -43,7 +43,7 @@ export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | und
   const asked = arrival.asked ?? askedInBody(arrival.body);
   if (asked === undefined) return undefined;
   const target = parseTarget(arrival.target);
-  // An unknown path costs the same work: the time must not tell which streams exist.
+  // An unknown path is checked against the decoy, which costs the same work: the time must not tell which streams exist.
   const route =
     prover(candidates(table, target?.path), asked, arrival.nowMs) ??
     prover(candidates(table, asked.path), asked, arrival.nowMs);
@@ -74,7 +74,7 @@ function isSigned({ body, signature }: Arrival, route: Route): boolean {
       const wanted = Buffer.from(checkSignature(route, base), "latin1");
       return wanted.length === given.length && timingSafeEqual(wanted, given);
     });
-  // The URL itself is tried first. It is nearly always the signed one, and the other forms take time to make.
+  // The URL itself is tried first: nearly always the signature covers this form, and the other forms of the URL take time to make.
   return route.urls.some(({ inbound }) => isOver(inbound) || signatureUrls(inbound).some(isOver));
 }
 

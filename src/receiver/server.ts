@@ -120,14 +120,14 @@ export class Receiver {
     this.#draining = true;
     if (delayMs > 0) await clock.sleep(delayMs);
     const closed = this.#http.close();
-    // Refusals that wait for their turn would hold up the shutdown.
+    // Sends the refusals that wait for their turn, since they would hold up the shutdown.
     this.#pace.end();
-    // An answer takes no longer than a text may wait for the database. A request that is still incomplete after that time will never be
-    // complete.
+    // All connections are ended after this time: an answer takes no longer than a text may wait for the database, and a request that is
+    // still incomplete then will never be complete.
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();
-    // The evidence must stop before the writer: the writer closes the store, into which the last evidence is written.
+    // The evidence recorder must stop before the writer, because the writer closes the store, into which the last evidence is written.
     await this.#evidence.stop();
     await this.#writer.stop();
   }

@@ -24,7 +24,7 @@ export interface Signer {
 /**
  * Finds the route whose token made the signature. Undefined when no token did. Nearly always there is only one route. While a namespace is
  * being replaced, two routes can fit. Then the route that has the number to which the text was sent is preferred. A refusal always costs as
- * many HMACs as the decoy has.
+ * many HMACs as a check against the decoy.
  */
 export function findSigner(signed: Signed, decoy: Route): Signer | undefined {
   let found: Signer | undefined;
@@ -74,8 +74,8 @@ function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<
 }
 
 /**
- * Yields additional checks until a refusal has cost as many HMACs as the decoy, so that all refusals take the same time. The results of
- * these checks are not used. `hashed` is the number of HMACs so far.
+ * Yields additional checks until a refusal has cost as many HMACs as a check against the decoy, so that all refusals take the same time.
+ * The results of these checks are not used. `hashed` is the number of HMACs so far.
  */
 function* decoyCandidates(
   { kind, query, fields }: Signed,

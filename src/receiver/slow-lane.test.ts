@@ -35,7 +35,7 @@ describe("an idle slow lane", () => {
     expect(done).toEqual(["a"]);
   });
 
-  test("is idle again after a rest", async () => {
+  test("starts a job at once also when it has become idle again after another job", async () => {
     const { clock, add, done } = setup();
     add("a", 250);
     await clock.advance(10);
@@ -56,7 +56,7 @@ describe("a slow lane with more work than its share of the time", () => {
     expect(worked.bytes).toBeGreaterThan(90 * LIMITS.bytesPerMs);
   });
 
-  test("saves up idle time only for one burst", async () => {
+  test("does no more than one burst of work at once, however long it was idle before", async () => {
     const { clock, add, worked } = setup();
     await clock.advance(60_000);
     add("a", 10_000);
@@ -76,7 +76,7 @@ describe("a slow lane with more work than its share of the time", () => {
     const { clock, add, done } = setup({ waitMs: 60_000 });
     add("large", 20_000);
     add("larger", 25_000);
-    // Small jobs keep coming and take as much time as there is.
+    // Small jobs keep coming and take all the time that the lane has.
     for (let i = 0; i < 200 && !done.includes("larger"); i++) {
       add(`small ${i}`, 1000);
       await clock.advance(10);

@@ -2,15 +2,15 @@ import type { Clock } from "../clock.ts";
 
 /** A piece of work that costs as much as several texts. */
 export interface SlowJob<T> {
-  /** How much memory the job holds. A job with more memory gets its turn later. */
+  /** How much memory the job holds. A job that holds more memory gets its turn later. */
   bytes: number;
   /** Does the work of the job in steps, and yields the number of bytes that each step worked on. */
   work: () => Generator<number, T>;
   /** True when the sender of the request has gone away. Then the job is dropped. */
   isGone: () => boolean;
   /**
-   * Called once with the result, unless `isGone`. `crowded` means that the job did not get its turn in time, or that there was no memory
-   * to let it wait.
+   * Called once with the result, unless the sender has gone away. `crowded` means that the job did not get its turn in time, or that there
+   * was no memory to let it wait.
    */
   done: (result: T | "crowded") => void;
 }
@@ -41,15 +41,18 @@ const LIMITS: SlowLaneLimits = {
 };
 
 /**
- * Number of bytes of a job that move it back in the queue, as if it had arrived one millisecond later. So a job of 256 KiB lets all small
- * jobs of the next half second go first.
+ * How many bytes of a job move it back in the queue by one millisecond, as if it had arrived later. So a job of 256 KiB lets all small jobs
+ * of the next half second go first.
  */
 const BYTES_PER_MS_LATER = 512;
 const TICK_MS = 1;
 
 interface WaitingJob<T> extends SlowJob<T> {
   arrivedMs: number;
-  /** The place in the queue. Small jobs pass large jobs, but every job gets its turn. */
+  /**
+   * The place in the queue: the time at which the job arrived, plus a delay that grows with its size. Small jobs pass large jobs, but every
+   * job gets its turn.
+   */
   turn: number;
 }
 
@@ -58,7 +61,8 @@ interface WaitingJob<T> extends SlowJob<T> {
  * a fixed share of the time. So texts are answered however many unauthenticated clients send requests that are expensive to refuse. When
  * the lane is idle, a job starts at once: a single large text is as fast as a small one.
  *
- * States: idle (no job waits) → working (step by step, while there is credit) → resting (until there is credit again) → working or idle.
+ * States: idle (no job waits) → working (step by step, while its share allows more bytes) → resting (until its share allows more bytes) →
+ * working or idle.
  */
 export class SlowLane<T> {
   readonly #clock: Clock;

@@ -31,7 +31,7 @@ describe("the receiver's answer to the question whether the store takes texts", 
     expect(state.probes).toBe(2);
   });
 
-  test("comes from the last text as well", async () => {
+  test("comes from the outcome of the last text as well, without a write", async () => {
     const { state, seen } = scene();
     seen.note(false);
     expect(await seen.takes()).toBe(false);

@@ -45,7 +45,7 @@ test("the bytes of a packed list depend only on its values, not on their order o
   expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
 });
 
-test("packing the same values again writes nothing, and packing one changed value writes only its bucket", async () => {
+test("packing the same values again writes no JSON, and packing one changed value writes only the JSON of its bucket", async () => {
   const { list, written } = counted();
   const all = values(1000);
   await pack(list, all);
@@ -61,7 +61,7 @@ test("packing the same values again writes nothing, and packing one changed valu
   expect(byId(read(text))).toEqual(changed);
 });
 
-test("a packed list stays right while values are added and removed", async () => {
+test("a packed list holds exactly the current values while values are added and removed", async () => {
   const { list } = counted();
   let all = values(70);
   for (const step of [

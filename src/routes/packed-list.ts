@@ -4,12 +4,13 @@ import { gzip, gzipSync, type ZlibOptions } from "node:zlib";
 /** Says how the values of a list are ordered and written. */
 export interface Packing<T> {
   /**
-   * Returns the string by which the values are sorted. It must be unique in the list. It is called for every value at each packing, so it
-   * must be cheap.
+   * Returns the string by which the values are sorted, which must be unique in the list. `orderOf` is called for every value at each
+   * packing, so it must be cheap.
    */
   orderOf(value: T): string;
   /**
-   * Returns the value as JSON. Equal values must give equal texts. It is called only when the bucket of the value is compressed again.
+   * Returns the value as JSON. Equal values must give equal texts. `textOf` is called only when the bucket of the value is compressed
+   * again.
    */
   textOf(value: T): string | Promise<string>;
 }

@@ -56,7 +56,7 @@ const STEP = 512 * BLOCK;
 
 /**
  * Verifies like `verify`, but in steps, for a `base` that takes milliseconds: the caller can serve other requests in between. Yields the
- * number of bytes hashed in each step. `base` must not change meanwhile.
+ * number of bytes hashed in each step. `base` must not change before the last step.
  */
 export function* verifyInSteps(
   key: Pick<SignatureKey, "inner" | "outer">,

@@ -98,7 +98,7 @@ export function parseTarget(target: string): ParsedTarget | undefined {
   if (kind !== "inbound" && kind !== "fallback" && kind !== "status") return undefined;
   // Only our status URLs have a query. Twilio signs the query, so it must stay exactly as it was received.
   const query = kind === "status" && mark !== -1 ? target.slice(mark + 1) : undefined;
-  // Twilio writes its requests in ASCII. Node reads other bytes as Latin-1, and no signature of Twilio covers such a reading.
+  // Twilio writes its requests in ASCII. Node reads other bytes as Latin-1, and no signature of Twilio covers such text.
   if (query !== undefined && !/^[\x21-\x7e]{0,2048}$/.test(query)) return undefined;
   return { kind, path: target.slice(beforeNamespace + 1, end), query };
 }
