@@ -70,7 +70,8 @@ export function int8Array(values: readonly (number | null)[]): Buffer {
 function header(oid: number, length: number, size: number): Buffer {
   const into = Buffer.allocUnsafe(size);
   into.writeInt32BE(1, 0);
-  // The null flag is always 1, for "may hold nulls". The server accepts it also for an array without nulls, so we need not search for one.
+  // The null flag is always 1, for "may hold nulls". The server accepts it also for an array without nulls, so we need not search for
+  // nulls.
   into.writeInt32BE(1, 4);
   into.writeInt32BE(oid, 8);
   into.writeInt32BE(length, 12);

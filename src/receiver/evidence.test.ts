@@ -60,7 +60,7 @@ test("when a route is read again and becomes another object, its evidence still 
   expect(rows.map(({ accepted }) => Object.keys(accepted))).toEqual([["one", "two"]]);
 });
 
-test("a route without new texts is forgotten after a minute, and its next text is written within seconds", async () => {
+test("a route without new texts is forgotten after a minute, and evidence of its next text is written within seconds", async () => {
   const { clock, rows, recorder } = setup();
   const gone = new WeakRef({ ...route, stream: "gone" });
   recorder.accepted(gone.deref()!, "one", clock.now());

@@ -88,35 +88,38 @@ const at = (rest: string, place = `localhost:${postgres.port}`) => `postgres://$
 describe("connect() reaches the database as libpq does", () => {
   const rows: Record<string, [() => string, string]> = {
     "with TLS when there is no sslmode and the server has TLS": [() => at("smschannel"), "tls"],
-    "sslmode=disable": [() => at("smschannel?sslmode=disable"), "plain"],
-    "sslmode=allow": [() => at("smschannel?sslmode=allow"), "plain"],
-    "sslmode=prefer, whatever the certificate": [() => at("smschannel?sslmode=prefer"), "tls"],
-    "sslmode=require, whatever the certificate": [() => at("smschannel?sslmode=require"), "tls"],
-    "sslmode=require with the authority": [
+    "without TLS if sslmode=disable": [() => at("smschannel?sslmode=disable"), "plain"],
+    "without TLS if sslmode=allow": [() => at("smschannel?sslmode=allow"), "plain"],
+    "with TLS if sslmode=prefer, whatever the certificate": [() => at("smschannel?sslmode=prefer"), "tls"],
+    "with TLS if sslmode=require, whatever the certificate": [() => at("smschannel?sslmode=require"), "tls"],
+    "with TLS if sslmode=require and the authority is given": [
       () => at(`smschannel?sslmode=require&sslrootcert=${AUTHORITY}`),
       "tls",
     ],
-    "sslmode=verify-ca, when the certificate is for another name": [
+    "with TLS if sslmode=verify-ca, although the certificate is for another name": [
       () => at(`smschannel?sslmode=verify-ca&sslrootcert=${AUTHORITY}`, `127.0.0.1:${postgres.port}`),
       "tls",
     ],
-    "sslmode=verify-full": [() => at(`smschannel?sslmode=verify-full&sslrootcert=${AUTHORITY}`), "tls"],
-    "a Unix socket": [() => at(`smschannel?host=${sockets}&port=${postgres.port}`, ""), "socket"],
-    "a Unix socket, whatever the sslmode": [
+    "with TLS if sslmode=verify-full": [
+      () => at(`smschannel?sslmode=verify-full&sslrootcert=${AUTHORITY}`),
+      "tls",
+    ],
+    "by a Unix socket": [() => at(`smschannel?host=${sockets}&port=${postgres.port}`, ""), "socket"],
+    "by a Unix socket, whatever the sslmode": [
       () => at(`smschannel?host=${sockets}&port=${postgres.port}&sslmode=verify-full`, ""),
       "socket",
     ],
-    "the second host when the first refuses connections": [
+    "at the second host when the first refuses connections": [
       () => at("smschannel", `127.0.0.1:${closed},localhost:${postgres.port}`),
       "tls",
     ],
-    "the second host when the first does not resolve": [
+    "at the second host when the first does not resolve": [
       () => at("smschannel", `nowhere.invalid,localhost:${postgres.port}`).replace("d,", "d:1,"),
       "tls",
     ],
-    "a host that takes writes": [() => at("smschannel?target_session_attrs=read-write"), "tls"],
-    "a primary": [() => at("smschannel?target_session_attrs=primary"), "tls"],
-    "blanks around the URL": [() => `  ${at("smschannel")}\n`, "tls"],
+    "at a host that takes writes": [() => at("smschannel?target_session_attrs=read-write"), "tls"],
+    "at a primary": [() => at("smschannel?target_session_attrs=primary"), "tls"],
+    "with blanks around the URL": [() => `  ${at("smschannel")}\n`, "tls"],
   };
   for (const [name, [url, want]] of Object.entries(rows))
     test(name, async () => expect(await reached(url())).toBe(want));

@@ -73,17 +73,17 @@ describe("texts are stored whatever happened to the ids", () => {
       const later = rows(50);
       expect(await store.insert(later)).toBe(50);
       expect(await countRows(inbox.owner)).toBe(before + 50);
-      // Texts that are sent again are the same texts, whatever their ids.
+      // A text that is sent again gets no new row, whatever the id of the row that it has.
       expect(await store.insert(later)).toBe(0);
     });
 
-  test("no error arises when the same text comes twice in one batch and again in the next batch", async () => {
+  test("and the same text twice in one batch, or again in the next batch, causes no error", async () => {
     const [one, other] = [row(), row()];
     expect(await store.insert([one, one])).toBe(1);
     expect(await store.insert([one, other, other])).toBe(1);
   });
 
-  test("the only unique key is the one that means the same text, and logical replication uses this key", async () => {
+  test("because ids are not unique: the only unique key means the same text, and logical replication uses it", async () => {
     const { rows: keys } = await inbox.owner.query(
       `select (select relname from pg_class where oid = indexrelid) as key, indisreplident as replicates from pg_index
        where indrelid = 'smschannel.inbox'::regclass and (indisunique or indisexclusion)`,
@@ -92,7 +92,7 @@ describe("texts are stored whatever happened to the ids", () => {
   });
 });
 
-describe("a text that the database drops for any other reason is an error", () => {
+describe("a row that the database drops although it is not stored yet is an error", () => {
   const swallowers: Record<string, string> = {
     "a unique key that somebody added": "create unique index mine on smschannel.inbox (customer)",
     "a trigger that returns nothing": `
@@ -137,7 +137,7 @@ describe("a text that the database drops for any other reason is an error", () =
     });
   }
 
-  test("smschannel test-text reports a text that a trigger dropped as not stored", async () => {
+  test("smschannel test-text reports that a text is not stored when a trigger dropped it", async () => {
     const messageSid = newSid();
     const look = () => isStored(inbox.receiverUrl, { accountSid: ACCOUNT, messageSid });
     await inbox.owner.query(`
@@ -150,7 +150,7 @@ describe("a text that the database drops for any other reason is an error", () =
     expect(await countRows(inbox.owner)).toBe(1);
   });
 
-  test("the store reports evidence that a trigger dropped as an error", async () => {
+  test("the store reports an error for evidence that a trigger dropped", async () => {
     await inbox.owner.query(`
       create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.route_activity for each row execute function public.swallow()`);
@@ -159,10 +159,10 @@ describe("a text that the database drops for any other reason is an error", () =
   });
 });
 
-describe("a database with the schema of the first version", () => {
+describe("a migration of a database in use", () => {
   const options = { waitMs: 10_000, log: silentLog, clock: systemClock };
 
-  test("new texts get higher ids than waiting texts after the next migration, although the sequence was behind", async () => {
+  test("gives new texts higher ids than waiting texts, also when the sequence of ids was behind", async () => {
     const url = await newDatabase();
     await migrate({ ...options, url });
     const owner = new pg.Client({ connectionString: url });
@@ -186,7 +186,7 @@ describe("a database with the schema of the first version", () => {
            values ('inbound', '', '', 0, 'AC', $1, '', '') on conflict do nothing`,
   };
 
-  test("is migrated while a receiver of that version goes on inserting", async () => {
+  test("from the first version lets a receiver of that version go on inserting", async () => {
     const url = await newDatabase();
     const first = readMigrations().slice(0, 1);
     await migrate({ ...options, url, migrations: first });

@@ -89,7 +89,7 @@ function listening(text: string) {
   };
 }
 
-describe("a session that holds a lock on the inbox table", () => {
+describe("a session that holds a lock", () => {
   /** Makes a database of the first version, in which a receiver has not ended its transaction. */
   async function held() {
     const url = await newDatabase();
@@ -100,7 +100,7 @@ describe("a session that holds a lock on the inbox table", () => {
     return { url, holder };
   }
 
-  test("makes the migration wait, but texts are still stored", async () => {
+  test("on the inbox table makes the migration wait, but texts are still stored", async () => {
     const { url, holder } = await held();
     const { log, heard } = listening("waiting for a lock");
     const migrated = migrate({ ...options, url, log });
@@ -121,7 +121,7 @@ describe("a session that holds a lock on the inbox table", () => {
     await holder.end();
   });
 
-  test("is named in the error of the migration when it never ends", async () => {
+  test("on the inbox table is named in the error of the migration when the session never ends", async () => {
     const { url, holder } = await held();
     const name = new URL(url).username;
     await expect(migrate({ ...options, url, waitMs: 0 })).rejects.toThrow(
@@ -130,7 +130,7 @@ describe("a session that holds a lock on the inbox table", () => {
     await holder.end();
   });
 
-  test("cannot hold up a migration with an advisory lock, which every role can take", async () => {
+  test("of the advisory kind, which every role can take, does not hold up a migration", async () => {
     const { receiverUrl, ownerUrl, owner } = await newInbox();
     await connected(receiverUrl, async (client) => {
       // Earlier versions of the migration took this advisory lock.

@@ -149,7 +149,7 @@ describe("PostgreSQL lets every role change or use the following, as the securit
   for (const [name, sql] of Object.entries(rows))
     test(name, async () => expect(await attempt(sql)).toBe("done"));
 
-  test("the statements on the security page take away large objects and temporary tables", async () => {
+  test("except large objects and temporary tables, once the statements on the security page have run", async () => {
     const own = await newInbox();
     const database = new URL(own.ownerUrl).pathname.slice(1);
     await own.owner.query(`
@@ -179,7 +179,7 @@ async function warningsOf(url: string, words: string): Promise<number> {
   return lines.filter((line) => line.includes(words)).length;
 }
 
-test("the receiver logs that its role has the wider rights of earlier versions, until the next migration", async () => {
+test("the receiver logs that its role has the wider rights of earlier versions, until a migration takes them away", async () => {
   const own = await newInbox();
   await own.owner.query(`grant insert on smschannel.inbox to "${own.role}"`);
   const warnings = () => warningsOf(own.receiverUrl, "can do more than insert");
@@ -246,7 +246,7 @@ describe("after a rollback to a version without the function missing_texts", () 
     await end();
   });
 
-  test("a receiver that connects later works, and its log says which right is missing", async () => {
+  test("a receiver that connects after the rollback works, and its log says which right is missing", async () => {
     const { own, known, send, count, end } = await rolledBack();
     await own.owner.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${own.role}'`,
@@ -277,7 +277,7 @@ describe("after a rollback to a version without the function missing_texts", () 
 describe("the controller, reading evidence from route_activity,", () => {
   const now = Date.now();
   const good = { namespaceUid: "u", stream: "good", accountSid: "AC1", tokenFingerprint: "one" };
-  /** Rows that are older than the checks of the table, or got around them. */
+  /** Rows that were written before the table had its checks, or that got around the checks. */
   const bad: Record<string, Record<string, string>> = {
     "a list in place of the tokens": { accepted: "'[1]'" },
     "a string in place of the tokens": { accepted: `'"x"'` },

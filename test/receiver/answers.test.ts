@@ -70,7 +70,7 @@ async function rowsOf(messageSid: string) {
   return rows;
 }
 
-describe("the receiver stores a request and answers 200", () => {
+describe("the receiver answers 200 to a signed request", () => {
   const kinds: Record<string, [(sid: string) => Post, { kind: string; our: string; customer: string }]> = {
     "a text": [
       (MessageSid) => signedPost(textFields({ MessageSid })),
@@ -128,7 +128,7 @@ describe("the receiver stores a request and answers 200", () => {
     ],
   };
   for (const [name, [make, want]] of Object.entries(kinds))
-    test(`for ${name}`, async () => {
+    test(`and stores ${name}`, async () => {
       const sid = newSid();
       const request = make(sid);
       expect(seen(await send(request))).toEqual(RESPONSE);
@@ -196,7 +196,8 @@ describe("the receiver stores a request and answers 200", () => {
     const fields = textFields({ MessageSid: sid });
     const request = signedPost(fields);
     const swallowed = new URLSearchParams(
-      // Twilio signs no separator between this field and the field that follows it in the order of names.
+      // Twilio signs no separator between MessageSid and NumMedia, the field that follows it in the order of names. So
+      // both can be sent as one field.
       fields
         .filter(([name]) => name !== "NumMedia")
         .map(([name, value]): [string, string] => [
@@ -352,7 +353,7 @@ describe("every request that is not verified gets the same empty 403 and is coun
     });
 });
 
-describe("a request that is not a webhook", () => {
+describe("a request to the URL of a webhook", () => {
   test("is answered 405 when it is a GET", async () => {
     const answer = await send({ path: "/inbound/team-a/support", body: "", method: "GET" });
     expect([answer.status, answer.headers.allow, answer.body]).toEqual([405, "POST", ""]);

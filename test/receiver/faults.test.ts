@@ -46,7 +46,7 @@ const countOf = async (...sids: string[]) => {
   return rows[0].count as number;
 };
 
-/** Sends a text until it is stored: the store connects again after pauses. */
+/** Sends a text again and again until it is stored, because the store makes pauses before it connects again. */
 async function untilStored(sid: string): Promise<HttpReply> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const answer = await send(sid);
@@ -181,7 +181,7 @@ describe("a database that vanishes silently", () => {
 
   test("does not keep a receiver from stopping", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
-    // From here on the store has its two connections: for texts and for evidence.
+    // This opens the connection of the store for evidence. The text below opens its connection for texts.
     await store.insertEvidence([seen]);
     const other = await startReceiver({ store, routes: [await routeFor()], storeBudgetMs: BUDGET_MS });
     expect((await post(other.port, signedPost(textFields()))).status).toBe(200);

@@ -39,7 +39,7 @@ const begin = async (options: Partial<Parameters<typeof startReceiver>[0]> = {})
   running = await startReceiver({ url: receiverUrl, routes: [await routeFor()], ...options });
 };
 
-/** Uses up the refusals that may leave at once, so that later refusals wait until the clock moves. */
+/** Uses up the refusals that may be sent at once, so that later refusals wait until the clock moves. */
 const useUpThePace = () => Promise.all(Array.from({ length: 100 }, () => flood(request(PATH, "a=1", FORM))));
 
 /** Sends the bytes on a new connection. When the connection has ended, resolves with everything that came back. */
@@ -181,7 +181,7 @@ describe("a connection that is cut waits for its end in one queue with the refus
   };
 
   for (const [reason, [bytes, answer]] of Object.entries(rows))
-    test(`and nothing more is read from it meanwhile (${reason})`, async () => {
+    test(`and nothing more is read from it while it waits (${reason})`, async () => {
       const clock = new ManualClock();
       await begin({ clock });
       await useUpThePace();
@@ -214,7 +214,8 @@ describe("a connection that is cut waits for its end in one queue with the refus
       while (going) await flood(bytes);
     };
     const strangers = Array.from({ length: 100 }, stranger);
-    // A hundred connections may end at once, or only fifty when each first gets the answer to a request. Later ones wait for their turn.
+    // A hundred refusals and ends of connections may happen at once: a hundred connections end, or fifty whose clients first get an answer.
+    // All later connections wait for their turn.
     await untilCut(reason, 150);
     await clock.advance(500);
     expect(await status(text())).toBe(200);

@@ -73,7 +73,7 @@ export interface RunningReceiver {
   port: number;
   routes: RouteTable;
   metrics: Registry;
-  /** Replaces all routes. A test whose routes contain the port needs this. */
+  /** Replaces all routes. Needed when routes contain the port, which is known only after the start. */
   setRoutes(routes: Route[]): Promise<void>;
   stop(): Promise<void>;
 }

@@ -29,7 +29,7 @@ async function silentHost(onConnection = () => {}): Promise<string> {
 
 const behind = (url: string, hosts: string[]) => url.replace("@", `@${hosts.join()},`);
 
-test("a text reaches the third host when the first two do not answer in the time that it may wait", async () => {
+test("a text reaches the third host when the first two do not answer in the time that the text may wait", async () => {
   const inbox = await newInbox();
   const url = behind(inbox.receiverUrl, [await silentHost(), await silentHost()]);
   const running = await startReceiver({ url, routes: [await routeFor()] });
@@ -42,7 +42,7 @@ test("a text reaches the third host when the first two do not answer in the time
   await inbox.owner.end();
 }, 20_000);
 
-test("the try after an aborted one begins with the next host, and the try after a successful one with the first host", async () => {
+test("after an aborted try to connect, the next try begins with the next host, and after a successful try with the first host", async () => {
   const inbox = await newInbox();
   const reached: number[] = [];
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

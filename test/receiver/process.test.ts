@@ -131,7 +131,7 @@ test("a receiver whose port is in use ends, and so does its embedded database", 
   await rm(folder, { recursive: true });
 });
 
-test("a receiver is killed between commit and answer: the retry at the next receiver adds no row", async () => {
+test("when a receiver is killed between commit and answer, the retry at the next receiver adds no row", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   const proxy = await databaseProxy(inbox.receiverUrl);

@@ -207,7 +207,7 @@ describe("controllers and receivers of different versions", () => {
     await close();
   });
 
-  // Each row is like an ingress that gives each request to the next pod, or to a random pod.
+  // Each row stands for an ingress that gives each request to the next receiver in turn, or to a random one.
   const mixtures: Record<string, (turn: number) => boolean> = {
     "an old and a new receiver, in turn": (turn) => turn % 2 === 0,
     "one old receiver of three, in turn": (turn) => turn % 3 === 0,
@@ -246,7 +246,7 @@ describe("a self-check reports whether the store takes texts", () => {
       .rows[0]?.count;
 
   for (const name of STORE_FAULTS)
-    test(`by a write of its own that leaves no row, when ${name}`, async () => {
+    test(`by making a write that leaves no row, when ${name}`, async () => {
       const before = await rows();
       const fault = storeFault(name, inbox, proxy);
       await fault.begin();
@@ -257,7 +257,7 @@ describe("a self-check reports whether the store takes texts", () => {
       expect(await rows()).toBe(before);
     });
 
-  test("by a write of its own, when a trigger drops rows without an error", async () => {
+  test("by making a write, when a trigger drops rows without an error", async () => {
     const swallow = `create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger swallow before insert on smschannel.inbox for each row execute function public.swallow()`;
     await inbox.owner.query(swallow);
@@ -267,7 +267,7 @@ describe("a self-check reports whether the store takes texts", () => {
     expect(await takesSoon()).toBe(true);
   });
 
-  test("by the result of the last text, without a write of its own", async () => {
+  test("by the result of the last text, without making a write", async () => {
     const fault = storeFault("the table is locked", inbox, proxy);
     await fault.begin();
     expect(await takes()).toBe(true);

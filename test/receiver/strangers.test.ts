@@ -213,7 +213,7 @@ describe("the number of connections is limited", () => {
   test("and a new connection is cut while all others are in the middle of a request", async () => {
     await begin({ ...SHORT, connections: LIMIT });
     const hoard = await Promise.all(Array.from({ length: LIMIT }, () => stranger(head())));
-    // With several listeners, connections are not accepted in the order in which they were made.
+    // With several listeners, connections are not accepted in the order in which they were made. So the test waits for all of them.
     await untilOpen(LIMIT);
     expect(await (await stranger(head())).ended).toBe("");
     expect(await cuts("tooMany")).toBe(1);
@@ -243,11 +243,11 @@ test("large bodies get 503 when slow bodies have used up the memory for bodies, 
   const hoard = await Promise.all(Array.from({ length: 12 }, () => stranger(request)));
   const large = () => signedPost(textFields({ Body: "b".repeat(size) }));
   let answer = await status(large());
-  // Nothing shows when the bytes have arrived, so the test tries again.
+  // Nothing shows when the bytes have arrived, so the test sends large texts until one is refused.
   while (answer === 200) answer = await status(large());
   expect(answer).toBe(503);
   expect(await result("crowded")).toBeGreaterThan(0);
-  // The store was not tried, so the result must not count as an outage of the store.
+  // The refused text never reached the store, so it must not count as `overloaded`, which means an outage of the store.
   expect(await result("overloaded")).toBe(0);
   expect(await status(text())).toBe(200);
   await Promise.all(hoard.map(({ ended }) => ended));
