@@ -19,7 +19,7 @@ describe("the account that the embedded PostgreSQL server runs as", () => {
   for (const [name, [uid, accounts, want]] of Object.entries(rows))
     test(name, () => expect(accountFor(uid, accounts)?.name).toBe(want));
 
-  test("cannot be found, and the error says so, when we are root and the machine has neither postgres nor nobody", () => {
+  test("cannot be found, and the error says so, when we are root and there is neither postgres nor nobody", () => {
     expect(() => accountFor(0, passwd("root"))).toThrow(/neither a postgres nor a nobody/);
   });
 });

@@ -92,7 +92,7 @@ async function ownerPassword(dataDir: string, account: SystemAccount | undefined
   const draft = `${path}.new`;
   const password = randomBytes(24).toString("base64url");
   await writeFile(draft, `${password}\n`, { mode: 0o600 });
-  // initdb reads the password file, too, and may run under another account, so this account gets the file.
+  // initdb reads the password file, too, and may run under another account, so that account becomes the owner of the file.
   if (account !== undefined) await chown(draft, account.uid, account.gid);
   await rename(draft, path);
   return password;

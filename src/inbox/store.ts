@@ -269,7 +269,7 @@ class StoreConnection {
     } finally {
       this.#coming = undefined;
     }
-    // When an idle connection breaks, this event is the only sign of it.
+    // When an idle connection breaks, the `error` event is the only sign of it.
     const made = client;
     made.on("error", () => {
       if (this.#client === made) this.#client = undefined;
@@ -292,7 +292,7 @@ const RIGHTS = `
 
 /** Prepares a new connection: sets what makes an acknowledged text durable, and checks the schema and the rights. */
 async function prepare(client: pg.Client, statementTimeoutMs: number, log: Log) {
-  // Only the setting `off` is replaced. Stricter settings of the server, such as remote_apply, stay.
+  // Only the value `off` of synchronous_commit is replaced. Stricter values of the server, such as remote_apply, stay.
   await client.query(
     `select set_config('statement_timeout', $1, false), set_config('synchronous_commit',
        case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, false)`,

@@ -118,7 +118,7 @@ describe("one recorded request makes only a few rows, however it is cut into fie
   const RAW = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
   const rows: Record<string, [url: string, pairs: Pair[], keys: unknown[]]> = {
     "a text": [`${BASE}/inbound${PATH}`, text, [`${SID} `, RAW]],
-    // A cut can hide the error code in the value of another field, but it cannot change the state.
+    // Cutting the fields differently can hide the error code in the value of another field, but it cannot change the state.
     "a delivery state": [
       `${BASE}/status${PATH}?m=1`,
       failure,

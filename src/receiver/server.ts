@@ -122,8 +122,8 @@ export class Receiver {
     const closed = this.#http.close();
     // Sends the refusals that wait for their turn, since they would hold up the shutdown.
     this.#pace.end();
-    // All connections are ended after this time: an answer takes no longer than a text may wait for the database, and a request that is
-    // still incomplete then will never be complete.
+    // A second after the time that a text may wait for the database, all connections are ended: no answer takes longer, and a request that
+    // is still incomplete then will never be complete.
     const cancel = clock.after(storeBudgetMs + 1000, () => this.#http.cutAll());
     await closed;
     cancel();

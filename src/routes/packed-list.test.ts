@@ -45,7 +45,7 @@ test("the bytes of a packed list depend only on its values, not on their order o
   expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
 });
 
-test("packing the same values again writes no JSON, and packing one changed value writes only the JSON of its bucket", async () => {
+test("packing unchanged values writes no JSON again, and packing a changed value writes only its bucket", async () => {
   const { list, written } = counted();
   const all = values(1000);
   await pack(list, all);

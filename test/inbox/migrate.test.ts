@@ -130,7 +130,7 @@ describe("a session that holds a lock", () => {
     await holder.end();
   });
 
-  test("of the advisory kind, which every role can take, does not hold up a migration", async () => {
+  test("that is an advisory lock, which every role can take, does not hold up a migration", async () => {
     const { receiverUrl, ownerUrl, owner } = await newInbox();
     await connected(receiverUrl, async (client) => {
       // Earlier versions of the migration took this advisory lock.

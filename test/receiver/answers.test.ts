@@ -385,7 +385,7 @@ test("a self-check is answered with proof of the route and its generation", asyn
   expect(createChallenge(route, Date.now()).expect(answer.body)).toEqual({ ok: false });
 });
 
-test("the answer is 503 until every shard of routes was read, and from then on a text is stored", async () => {
+test("the answer to a text is 503 until every shard of routes was read, and from then on the text is stored", async () => {
   const { receiverUrl, owner } = await newInbox();
   const fresh = await startReceiver({ url: receiverUrl });
   const request = signedPost(textFields());

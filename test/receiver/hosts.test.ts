@@ -42,7 +42,7 @@ test("a text reaches the third host when the first two do not answer in the time
   await inbox.owner.end();
 }, 20_000);
 
-test("after an aborted try to connect, the next try begins with the next host, and after a successful try with the first host", async () => {
+test("a try to connect begins with the next host after an aborted try, and with the first host after a successful try", async () => {
   const inbox = await newInbox();
   const reached: number[] = [];
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
