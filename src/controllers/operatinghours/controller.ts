@@ -7,9 +7,9 @@ import { watchClock } from "./clock-watch.ts";
 import { outcomeOf } from "./outcome.ts";
 
 /**
- * Keeps the `status` of all OperatingHours right to the second. It wakes up when one of them opens, closes or has a
- * holiday, and at its local midnight. It writes the status only at those times and after changes of the spec. The
- * caller starts the informer.
+ * Keeps the `status` of all OperatingHours right to the second. An object gets an attempt when it opens, closes or
+ * has a holiday, at its local midnight, and after changes of its spec. Its status is written only at those times.
+ * Whoever makes this controller starts the informer.
  */
 export function operatingHoursController(
   { informer, workers }: { informer: Informer<OperatingHours>; workers?: number | undefined },
@@ -22,10 +22,10 @@ export function operatingHoursController(
       type: operatingHours,
       informer,
       queue,
-      // No request is needed to compute the status, so the first status is already complete. That makes one write
-      // instead of two.
+      // No request is needed to compute the status, so the first status that is written is already complete. A
+      // first status without opening hours would need a second write.
       firstSight: (object) => outcomeOf(object, clock.now()),
-      // The status is computed from the spec and the clock alone, so a missed wake-up only delays it.
+      // The status is computed from the spec and the clock alone, so a missed wake-up only delays the status.
       reconcile: async ({ object }) => outcomeOf(object, clock.now()),
       onFailure: (_, error) => [failed(error)],
     },

@@ -7,8 +7,8 @@ import { timeText } from "../../kube/status/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/status/summarise.ts";
 
 /**
- * The most entries that the CRD allows in `status.upcoming`. Fourteen days of an ordinary calendar are about thirty
- * entries.
+ * The most entries that the CRD allows in `status.upcoming`. The list covers fourteen days, which are about thirty
+ * entries for an ordinary calendar.
  */
 const MOST_UPCOMING = 512;
 
@@ -33,14 +33,14 @@ export function outcomeOf({ spec }: OperatingHours, now: number): Outcome {
     open: state.open,
     reason: state.reason,
     ...(state.nextTransition === undefined ? {} : { nextTransition: timeText(state.nextTransition) }),
-    // The list starts at the last local midnight and not at the present time, so that it changes once a day and not
-    // with each attempt. Each change is a status write.
+    // `status.upcoming` starts at the last local midnight and not at the present time, so that it changes once a
+    // day and not with each attempt. Each change is a status write.
     upcoming: upcoming(hours, today.startMs)
       .slice(0, MOST_UPCOMING)
       .map(({ timeMs, ...change }) => ({ time: timeText(timeMs), ...change })),
   };
-  // The next attempt is due at the next change of the hours, or at the local midnight when the list moves on,
-  // whichever comes first.
+  // The next attempt is due at the next change of the hours, or at the local midnight when `status.upcoming` moves
+  // on, whichever comes first.
   const until = Math.min(state.nextChange ?? Number.POSITIVE_INFINITY, today.endMs);
   return { verdicts: [ready], status: { ...found }, requeueAfterMs: until - now };
 }
@@ -54,8 +54,8 @@ const ready: Verdict = {
 };
 
 /**
- * The verdict on opening hours that cannot be read. There is no retry, because only a change of the spec can help,
- * and that wakes the controller.
+ * The verdict on a spec whose opening hours cannot be read. The attempt is not repeated, because only a change of
+ * the spec can help, and such a change wakes the controller.
  */
 function unknown({ reason, message, class: kind }: Failure): Verdict {
   return { type: "Ready", status: "False", reason, message, class: kind };

@@ -3,7 +3,7 @@ import { namespaces } from "../../kube/resource.ts";
 import type { Log } from "../../log.ts";
 import type { ShardStore } from "../records/records.ts";
 
-/** The means to find out whether the operator's namespace is being deleted. */
+/** What the store needs to find out whether the operator's namespace is being deleted, and to log that. */
 export interface BestEffortStoreOptions {
   client: KubeClient;
   /** The operator's own namespace. */
@@ -13,9 +13,9 @@ export interface BestEffortStoreOptions {
 }
 
 /**
- * The store of the records for an uninstallation during which the operator's namespace may be deleted (`kubectl
- * delete namespace`). A record that cannot be written for that reason does not make the release fail, because the
- * webhooks can be given back without it. Any other failed write is an error.
+ * Wraps the store of the records for an uninstallation, during which the operator's namespace may be deleted
+ * (`kubectl delete namespace`). If a record cannot be written for that reason, `smschannel release` goes on,
+ * because the webhooks can be given back without the record. Any other failed write is an error.
  */
 export function bestEffortStore(store: ShardStore, options: BestEffortStoreOptions): ShardStore {
   let warned = false;

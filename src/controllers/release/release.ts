@@ -1,7 +1,8 @@
 /**
- * `smschannel release` releases the objects that stay when the operator is uninstalled. The CRDs and their objects
- * outlive the operator. Without this command every deletion of an SmsNumber would hang on a finalizer that nothing
- * removes. Also, every number would lead to a receiver that is gone (ADR 17).
+ * `smschannel release` is a part of an uninstallation. The CRDs and their objects outlive the operator, so the
+ * command releases each object: it gives the webhook of an SmsNumber back, writes a last status and removes the
+ * finalizer. Otherwise every deletion of an SmsNumber would hang on a finalizer that nothing removes, and every
+ * number would lead to a receiver that is gone (ADR 17).
  */
 
 import { randomBytes } from "node:crypto";
@@ -33,12 +34,12 @@ import { uninstalledStatus } from "./uninstalled.ts";
  */
 export type Webhooks = "asSpecified" | "restore" | "retain";
 
-/** The options of a release: which objects to release, and how. */
+/** The options of `smschannel release`: which objects to release, and how. */
 export interface ReleaseOptions {
   client: KubeClient;
   /**
-   * The term of the Lease, which was taken from its former holder (ADR 17). No other process changes anything
-   * during the release.
+   * The term in which this command holds the Lease. The Lease was taken from its former holder (ADR 17), so no
+   * other process changes anything during the release.
    */
   term: Term;
   operatorNamespace: string;
@@ -60,7 +61,7 @@ export interface ReleaseOptions {
   tell(kind: string, key: string, what: string): void;
 }
 
-/** The result of a release. */
+/** The result of `smschannel release`. */
 export interface Released {
   numbers: number;
   /** How many numbers could not be given back: a person must check where they lead. */
@@ -68,27 +69,30 @@ export interface Released {
   streams: number;
   hours: number;
   secrets: number;
-  /** How many Secrets stay: they hold the former webhooks of numbers that were not given back. */
+  /** How many Secrets stay, because they hold the former webhooks of numbers that were not given back. */
   kept: number;
   /** Objects that were skipped because other installations manage them: how many, by `status.managedBy`. */
   others: ReadonlyMap<string, number>;
 }
 
-/** How many numbers are released at a time; each mostly waits for Twilio. */
+/** How many numbers are released at a time. The release of a number mostly waits for Twilio. */
 const AT_ONCE = 16;
 /**
- * The first pause after a failed attempt on one number. It doubles with each failure, up to LONGEST_RETRY_MS. The
- * finalizer itself gives up in the end.
+ * The first pause after a failed attempt to release a number. The pause doubles with each failure, up to
+ * LONGEST_RETRY_MS. The attempts end when the finalizer gives up and lets the number go.
  */
 const RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 10_000;
-/** The message of every condition after the release. */
+/**
+ * The message of every condition after the release. For an SmsNumber it is followed by what happened to the
+ * webhook.
+ */
 const UNINSTALLED = "the operator was uninstalled; nothing manages this object any more";
 
 /**
- * Releases every object of this installation, so that deleting it later needs no operator. Webhooks come first,
- * then status and finalizer, and the operator's own Secrets last. It is safe to stop this and to run it again at
- * any point: nothing is done twice.
+ * Releases every object of this installation, so that a later deletion of the object needs no operator. The
+ * webhooks come first, then status and finalizer, and the operator's own Secrets last. The release can be
+ * interrupted at any point and run again: nothing is done twice.
  */
 export async function release(given: ReleaseOptions, signal: AbortSignal): Promise<Released> {
   const { client, clock, log, term } = given;
@@ -112,7 +116,7 @@ export async function release(given: ReleaseOptions, signal: AbortSignal): Promi
     const left = await inParallel(numbers, (number) => releaseNumber(letGoOf, number));
     for (const object of streams) await releaseOther(letGoOf, workStreams, object);
     for (const object of hours) await releaseOther(letGoOf, operatingHours, object);
-    // The Secrets are deleted last: if the command is interrupted before, a second run needs them.
+    // The Secrets are deleted last: if the command is interrupted before that, a second run needs them.
     const { deleted, kept } = await twilio.deleteSecrets();
     return {
       numbers: numbers.length,
@@ -138,8 +142,8 @@ interface LettingGo {
 }
 
 /**
- * Lists the objects of this installation; a kind whose CRD is not installed has none. Objects of other
- * installations are counted in `others`.
+ * Lists the objects of this installation, or with `all` every object. Without `all`, objects of other installations
+ * are left out and counted in `others`. A kind whose CRD is not installed has no objects.
  */
 async function listed<T extends KubeObject>(
   { client, namespaces, instance, all }: ReleaseOptions,
@@ -178,7 +182,7 @@ async function listed<T extends KubeObject>(
 async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolean> {
   const { options, events, signal } = work;
   const notes = await putBack(work, number);
-  // With the policy Retain the webhook still leads to this operator, so the status keeps the URL.
+  // With the policy Retain the webhook still leads to this operator, so the status keeps the webhook's URL.
   const retained = notes.some(({ reason }) => reason === "WebhookRetained");
   const message = [UNINSTALLED, ...notes.map(({ message }) => message)].join(": ");
   await sayUninstalled(work, smsNumbers, number, { message, wired: retained });
@@ -196,8 +200,8 @@ async function releaseNumber(work: LettingGo, number: SmsNumber): Promise<boolea
 }
 
 /**
- * Gives the webhook back as a deletion would: with the same finalizer, the same patience and the same rules for
- * letting a number go.
+ * Gives the webhook back as a deletion would: with the same finalizer, the same waits for Twilio and the same rules
+ * for letting a number go.
  */
 async function putBack(
   { options, twilio, signal }: LettingGo,
@@ -221,7 +225,8 @@ async function putBack(
       return (await finalize(context)).events;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      // Only the finalizer ends this loop: it gives up when its time is over.
+      // Only the finalizer ends this loop. When the release has waited long enough for Twilio, the finalizer gives
+      // up and lets the number go.
       log.warn({ reason: error.reason, namespace, name }, "twilio does not answer, will retry");
       await clock.sleep(waitMs, signal);
     }
@@ -229,8 +234,8 @@ async function putBack(
 }
 
 /**
- * Makes the SmsNumber look deleted to the finalizer. The finalizer expects a deletion time, which here is the start
- * of the release.
+ * Returns a copy of the SmsNumber that looks deleted to the finalizer, with the deletionPolicy that the release
+ * asks for. The finalizer expects a deletion time, which here is the start of the release.
  */
 function asDeleted(number: SmsNumber, webhooks: Webhooks, startedAt: string): SmsNumber {
   const policy = { asSpecified: undefined, restore: "Restore", retain: "Retain" } as const;
@@ -243,8 +248,8 @@ function asDeleted(number: SmsNumber, webhooks: Webhooks, startedAt: string): Sm
 }
 
 /**
- * Releases a WorkStream or OperatingHours. Such an object has set nothing at Twilio; only its status must no longer
- * look up to date.
+ * Releases a WorkStream or OperatingHours. For such an object nothing was set at Twilio; only its status must no
+ * longer look up to date.
  */
 async function releaseOther<T extends WorkStream | OperatingHours>(
   work: LettingGo,
@@ -255,7 +260,7 @@ async function releaseOther<T extends WorkStream | OperatingHours>(
   work.options.tell(type.kind, keyOf(object), "no longer managed by the operator");
 }
 
-/** Writes the last status of the object. */
+/** Writes the status that the object keeps after the uninstallation. */
 async function sayUninstalled<T extends KubeObject>(
   { options, signal }: LettingGo,
   type: ResourceType<T>,
@@ -270,13 +275,13 @@ async function sayUninstalled<T extends KubeObject>(
     await client.applyStatus(
       type,
       { metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, status },
-      // The write uses the field manager that wrote the status before. Server-side apply then removes the fields
-      // that this last status leaves out.
+      // The write uses the field manager that wrote the status before, so server-side apply removes the fields that
+      // this last status leaves out.
       { fieldManager: `smschannel-controller/${managedBy}`, force: all },
       signal,
     );
   } catch (error) {
-    // The object was deleted meanwhile, so it needs no last status.
+    // The object was deleted during the release, so it needs no last status.
     if (!(error instanceof KubeError && error.status === 404)) throw error;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Builds the parts of the operator that a finalizer needs, for a command that runs once: no watches, no resyncs, no
- * self-checks. So the operator and the command give numbers back with the same finalizer code.
+ * Builds what a finalizer needs for the command `smschannel release`, which runs once and has no watches, no
+ * resyncs and no self-checks. With these parts the command gives numbers back by the same finalizer code as the
+ * operator.
  */
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";
@@ -25,10 +26,12 @@ import { createSecretReader } from "../workstream/secret-reader.ts";
 import { Streams } from "../workstream/streams.ts";
 import { bestEffortStore } from "./best-effort-store.ts";
 
-/** The time-out of a call to Twilio, as in the operator: it must be shorter than what is left of the Lease. */
+/**
+ * The time-out of a call to Twilio, as in the operator. It must be shorter than the time that is left of the Lease.
+ */
 const TWILIO_TIMEOUT_MS = 8000;
 
-/** The objects that the finalizers run on, and the means that they need. */
+/** The objects that are released, and what their finalizers need. */
 export interface TwilioSideOptions {
   client: KubeClient;
   term: Term;
@@ -45,7 +48,7 @@ export interface TwilioSideOptions {
 }
 
 /**
- * Builds what finalizers need, for a process that is not the operator: the operator's records and Secrets, and a
+ * Builds what finalizers need in a process that is not the operator: the operator's records and Secrets, and a
  * client of Twilio, but no watches.
  */
 export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal) {
@@ -62,10 +65,11 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     shards: routeShards,
     maxStreamsPerNamespace: Number.POSITIVE_INFINITY,
     clock,
-    // The release makes no new routes, so the records need not make room by removing unused ones.
+    // The release makes no new routes, so the records need not make room by removing unused routes.
     isLive: () => true,
   });
-  // The records are about to be deleted, so it makes no sense to rewrite them.
+  // Reading the records normally ends with a write of each of their Secrets. The records are about to be deleted,
+  // so the write is left out.
   await records.load({ rewrite: false });
   const twilio = new Twilio({
     clock,
@@ -123,12 +127,13 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     startedAt,
     deps,
     /**
-     * Deletes the operator's own Secrets, including webhooks that were saved for SmsNumbers which are gone.
-     * Webhooks that are kept for numbers which were not given back stay: nothing else says where their texts went
-     * before.
+     * Deletes the operator's own Secrets, including those with webhooks that were saved for SmsNumbers which are
+     * gone. The Secrets with the webhooks of numbers that were not given back stay: nothing else says where the
+     * texts to these numbers went before.
      */
     async deleteSecrets(): Promise<{ deleted: number; kept: number }> {
-      // An earlier version of the operator also wrote Secrets `{instance}-work-N` with credentials in them.
+      // An earlier version of the operator also wrote Secrets `{instance}-work-N` with credentials in them, so
+      // these are deleted too.
       const names = Array.from({ length: routeShards }, (_, shard) =>
         (["controller", "receiver", "work"] as const).map((part) => secretName(instance, part, shard)),
       ).flat();
@@ -136,8 +141,8 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
       const kept = saved.filter((name) => isKeptForNumber(instance, name));
       const gone = saved.filter((name) => !kept.includes(name));
       let deleted = 0;
-      // The saved webhooks are deleted first. The records that name them are deleted last, so that a second run
-      // finds what is left.
+      // The Secrets with saved webhooks are deleted first, and the Secrets with the records last. The records name
+      // the saved webhooks, so a second run finds what an interrupted run has left.
       for (const name of [...gone, ...names, testSecretName(instance)]) {
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }

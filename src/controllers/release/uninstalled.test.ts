@@ -48,7 +48,7 @@ test("a condition that was Unknown before the uninstallation keeps its transitio
 test("an uninstallation gives an object without a status the condition Ready", () =>
   expect(said(undefined).conditions?.map(({ type }) => type)).toEqual(["Ready"]));
 
-test("an uninstallation keeps lasting facts in the status, but the webhook's fields only if the webhook was left at Twilio", () => {
+test("an uninstallation keeps the status fields that stay true, and the webhook's fields only if the webhook was left at Twilio", () => {
   const facts = { phoneNumberSid: "PN1", accountSid: "AC1" };
   const wiring = { configuredUrl: "https://us", previousWebhook: { host: "crm.example.com" } };
   const status = { ...facts, ...wiring, inboundUrl: "https://us", open: true };

@@ -19,16 +19,17 @@ const WHILE_WIRED = ["configuredUrl", "previousWebhook"] as const;
 type UninstalledStatus = Record<string, unknown> & { conditions?: Condition[] };
 
 /**
- * The last status of an object when the operator is uninstalled. Every condition is Unknown with the reason
- * `OperatorUninstalled`, because nothing checks the object any more. The status has no `managedBy`, so that another
- * installation can take the object over without force. Pure.
+ * Returns the status that an object keeps when the operator is uninstalled. Every condition is Unknown with the
+ * reason `OperatorUninstalled`, because nothing checks the object any more. The status has no `managedBy`, so that
+ * another installation can take the object over without force. Pure.
  */
 export function uninstalledStatus(
   object: KubeObject,
   { message, wired, now }: { message: string; wired: boolean; now: number },
 ): UninstalledStatus {
   const before = (object.status ?? {}) as UninstalledStatus;
-  // Reconciling and Stalled must be removed: tools that follow kstatus would wait for them for ever.
+  // Reconciling and Stalled must be removed: nothing would ever change these conditions, and tools that follow
+  // kstatus would wait for a change for ever.
   const named = (before.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   const types = named.some(({ type }) => type === "Ready")
     ? named.map(({ type }) => type)

@@ -41,8 +41,8 @@ export type ClaimDecision =
   /** No SmsNumber holds the number, and it is this SmsNumber's turn to claim it. */
   | { kind: "free" }
   /**
-   * An older SmsNumber may have a better right, but its Twilio account was not read yet. The caller decides again
-   * soon.
+   * An older SmsNumber may have a better right, but its Twilio account was not read yet, so `decideClaim` must be
+   * asked again soon.
    */
   | { kind: "undecided" }
   | { kind: "numberTaken" }

@@ -76,7 +76,7 @@ describe("claimSet says how an update at Twilio changes the record of a claim", 
     );
 });
 
-test("a webhook that is found to be set already is recorded as after an update, but without a repair", () =>
+test("a webhook that already leads to this operator is recorded like one that was just set, but not as a repair", () =>
   expect(claimWired({ claim: { ...claim, contest }, saved, now: NOW }, webhook())).toEqual({
     ...claim,
     configured,

@@ -1,4 +1,7 @@
-/** Says how the record of a claim changes with each step at Twilio. Pure: the callers write the result. */
+/**
+ * Says how the record of a claim changes with each step at Twilio. Pure: each function returns the new record, and
+ * `webhook.ts` stores it.
+ */
 
 import { hostOf, type Webhook } from "../../twilio/webhook.ts";
 import type { ClaimRecord } from "../records/record.ts";
@@ -6,8 +9,8 @@ import { recentRepairs } from "./contest.ts";
 import type { Plan } from "./webhook-plan.ts";
 
 /**
- * The claim before the step. `saved` is the webhook that the number had before this operator set its own, where
- * that is known.
+ * The claim before a step at Twilio. `saved` is the webhook that the number had before this operator set its own,
+ * where that is known.
  */
 interface Taken {
   claim: ClaimRecord;
@@ -16,8 +19,8 @@ interface Taken {
 }
 
 /**
- * The claim after a reading of the account showed that the webhook already leads to this operator. This process may
- * have set it, or an earlier one. A contest is over then.
+ * The claim after a reading of the account showed that the webhook already leads to this operator, whether this
+ * process set the webhook or an earlier one. If there was a contest, it is over.
  */
 export function claimWired({ claim, saved, now }: Taken, ours: Webhook): ClaimRecord {
   const { contest, ...rest } = claim;
@@ -25,8 +28,8 @@ export function claimWired({ claim, saved, now }: Taken, ours: Webhook): ClaimRe
 }
 
 /**
- * The claim of a number whose texts reach the receiver in another way than through the number's own webhook. Only a
- * contest ends; nothing is recorded as configured.
+ * The claim of a number whose texts reach the receiver in another way than through the number's own webhook. If
+ * there was a contest, it is over; nothing else in the claim changes.
  */
 export function claimAtPeace({ contest, ...rest }: ClaimRecord): ClaimRecord {
   return rest;
@@ -35,8 +38,8 @@ export function claimAtPeace({ contest, ...rest }: ClaimRecord): ClaimRecord {
 /** The claim after Twilio accepted the operator's update of the webhook. */
 export function claimSet({ claim, saved, now }: Taken, step: Extract<Plan, { do: "set" }>): ClaimRecord {
   const { contest, repairs: before = [], ...rest } = claim;
-  // A repair is counted when it was done, not when it was decided. A repair whose update failed does not count as
-  // one of the foreign changes that make a contest.
+  // A repair is recorded when it was done, not when it was decided. So a repair whose update failed does not count
+  // as one of the foreign changes that make a contest.
   const repairs = [...recentRepairs(before, now), ...(step.repairOf === undefined ? [] : [now])];
   return {
     ...rest,

@@ -69,8 +69,8 @@ test("an SmsNumber keeps the number that it claimed while another SmsNumber was 
   const { records, known, hold } = release();
   known.add("b/support");
   const late = await hold(younger, async () => {
-    // The older SmsNumber's credentials are accepted from now on, and it claims the number before the younger one
-    // can.
+    // From now on the credentials of the older SmsNumber are accepted, and this older SmsNumber claims the number
+    // before the younger one can.
     known.add("a/support");
     expect(await hold(older, async () => {})).toHaveProperty("go");
   });

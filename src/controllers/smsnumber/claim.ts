@@ -1,7 +1,7 @@
 /**
- * The step that claims a number: from here on only this SmsNumber may change the number's webhook. A claim is
- * durable before the first change at Twilio, so that after a crash no two SmsNumbers both believe that they hold
- * the number (ADR 13).
+ * The step that claims a number. Once a number is claimed, only the SmsNumber that claimed it may change the
+ * number's webhook. A claim is durable before the first change at Twilio, so that after a crash no two SmsNumbers
+ * both believe that they hold the number (ADR 13).
  */
 
 import type { Outcome } from "../../kube/status/summarise.ts";
@@ -67,7 +67,7 @@ export async function holdClaim(attempt: NumberAttempt, found: FoundNumber): Pro
   return { go: { ...found, claim } };
 }
 
-/** The outcome when this SmsNumber may not take the claim, or not yet. Undefined when it may. */
+/** The outcome of the attempt when this SmsNumber may not take the claim, or not yet. Undefined when it may. */
 function notItsTurn(attempt: NumberAttempt, { seen }: FoundNumber): Outcome | undefined {
   const decision = judgeClaim(attempt);
   if (decision.kind === "undecided")

@@ -9,7 +9,10 @@
  * person who tries things out; but no person changes the same number three times in an hour on purpose.
  */
 export const CONTEST_CHANGES = 3;
-/** One hour: the time within which foreign changes count together, and after which a quiet contest ends. */
+/**
+ * One hour. Foreign changes within this time count together, and a contest ends when the webhook has not changed
+ * for this time.
+ */
 export const CONTEST_WINDOW_MS = 3_600_000;
 
 /** A contest in progress: some other writer keeps changing the webhook. */

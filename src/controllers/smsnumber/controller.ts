@@ -54,8 +54,8 @@ export function smsNumberController(
       finalize: smsNumberFinalizer(deps, endings),
       onFailure: failedVerdicts,
       onGone(object) {
-        // The endings are forgotten only now: until the object is really gone, an attempt may have to report the
-        // same endings again.
+        // How the deletion ended is forgotten only now: until the object is really gone, an attempt may have to
+        // report the same ending again.
         endings.forget(object.metadata.uid!);
         onGone(object);
       },

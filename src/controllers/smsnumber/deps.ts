@@ -19,7 +19,7 @@ export interface Wake {
   stream(namespace: string, name: string): void;
   number(namespace: string, name: string): void;
   /**
-   * Has the credentials of the stream checked again, because Twilio refused them in some call. The last answer about
+   * Causes a new check of the stream's credentials, because Twilio refused them in some call. The last answer about
    * these credentials no longer holds.
    */
   credentialsRefused(stream: string): void;
@@ -50,13 +50,16 @@ export interface SmsNumberDeps {
    */
   recordsLoaded(signal: AbortSignal): Promise<void>;
   /**
-   * Brings the numbers in a stream's routes up to date, so that the receiver accepts their texts. The change is
+   * Brings the numbers in a stream's routes up to date, so that the receiver accepts texts to them. The change is
    * durable when the promise resolves.
    */
   refreshDigits(namespaceUid: string, stream: string): Promise<void>;
   /** The saved webhooks, which the numbers had before this operator. They are kept in Secrets. */
   previous: PreviousWebhooks;
-  /** The SmsNumbers for which `previous` certainly holds nothing yet. No request is made to read it for them. */
+  /**
+   * The SmsNumbers for which `previous` certainly holds nothing yet, so that no request is made to read a saved
+   * webhook for them.
+   */
   newNumbers: Pick<NewNumbers, "has" | "end">;
   wake: Wake;
   metrics: ControllerMetrics;

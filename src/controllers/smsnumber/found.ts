@@ -66,7 +66,8 @@ export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundN
   const { account } = state;
   const snapshot = await look(attempt, account);
   // Look in the cheapest place first, which is the shared list. Then make one call, in case the number was bought
-  // after the list was read. At last make one call for a number that the list may have missed.
+  // after the list was read. At last make one call for a number that this SmsNumber holds and that the list may
+  // have missed.
   const number =
     findIn(snapshot, object.spec) ??
     (await boughtJustNow(attempt, account)) ??
@@ -75,7 +76,7 @@ export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundN
   // Twilio would refuse an SmsUrl on a number that cannot receive SMS (error 21407).
   if (!number.capabilities.sms)
     return { stop: outcome(attempt, { accepted: accepted(attempt), found: notCapable, url: notCapable }) };
-  // The WorkStream's reconciler records the route, and then wakes this SmsNumber.
+  // There is no route yet. The WorkStream's reconciler records the route, and then wakes this SmsNumber.
   const route = deps.records.route(state.routeKey);
   if (route === undefined)
     return { stop: outcome(attempt, { accepted: accepted(attempt), found: "good", url: "unknown" }) };
@@ -85,7 +86,7 @@ export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundN
 
 /**
  * Returns the number together with the settings that decide where its texts go. Twilio's number has no field that
- * names its Messaging Service, so the snapshot has an index from numbers to services.
+ * names its Messaging Service, so the snapshot of the account has an index from numbers to services.
  */
 function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: string) => boolean): SeenNumber {
   const service = snapshot.surroundings.services.get(number.sid);
@@ -98,8 +99,8 @@ function seenIn(snapshot: Snapshot, number: PhoneNumber, isThisRoute: (url: stri
 }
 
 /**
- * Returns a snapshot of the account that is as fresh as this number needs. If only an older one could be had,
- * `attempt.againInMs` says when to read again.
+ * Returns a snapshot of the account that is as fresh as this number needs. If an older snapshot has to serve for
+ * now, `attempt.againInMs` says when to read again.
  */
 async function look(attempt: NumberAttempt, account: AccountView): Promise<Snapshot> {
   const { deps, ctx, object } = attempt;
@@ -133,9 +134,9 @@ export async function seeService(attempt: NumberAttempt): Promise<void> {
 }
 
 /**
- * Finds a number that is newer than the list, since users buy a number and apply its SmsNumber at once. Costs one
- * call by the number's digits, and only for a user's change, so that a typo does not cost a call at each resync.
- * Short codes are skipped: nobody can buy one within minutes.
+ * Finds a number that is newer than the list, since users buy a number and apply its SmsNumber at once. This costs
+ * one call, which asks for the number's digits, and is done only for a user's change, so that a typo does not cost
+ * a call at each resync. Short codes are skipped: nobody can buy one within minutes.
  */
 async function boughtJustNow(
   { ctx, object }: NumberAttempt,
@@ -167,15 +168,15 @@ const notCapable = {
 } as const;
 
 /**
- * Ends the claim of a number that is not in the account. Only Twilio's own answer leads here, not a 401, throttling
- * or an outage. The number's webhook may still lead to this cluster in its former account, which may be another
- * account than the Secret names now. So the number becomes owed.
+ * Ends the claim of a number that is not in the account. This happens only after Twilio's own answer, and not after
+ * a 401, throttling or an outage. The number's webhook may still lead to this cluster in its former account, which
+ * may be another account than the Secret names now. So the number becomes owed.
  */
 async function notInAccount(attempt: NumberAttempt): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = attempt;
   const claim = deps.records.claimOf(object.metadata.uid!);
   // The number was found once, and the status does not yet say that it is gone. An earlier attempt may have ended
-  // the claim and then failed in a later write. In that case finish its work here.
+  // the claim and then failed in a later write. In that case finish the work of that attempt here.
   const isNews =
     object.status?.phoneNumberSid !== undefined &&
     conditionOf(object.status, "NumberFound")?.reason !== "NumberNotInAccount";
@@ -185,8 +186,8 @@ async function notInAccount(attempt: NumberAttempt): Promise<Outcome> {
     if (held !== undefined) events = await letGoOf(attempt, held);
     if (claim !== undefined || isNews) await deps.refreshDigits(namespaceUid, stream);
   } finally {
-    // Other SmsNumbers are woken once, and also when the write failed. If SmsNumbers woke each other at every
-    // attempt, they would never rest.
+    // The attempt that ended the claim wakes the other SmsNumbers, also when a write failed; later attempts wake
+    // none. If SmsNumbers woke each other at every attempt, they would never rest.
     if (claim !== undefined) wakeOthers(attempt.deps, attempt.object);
   }
   const why = {

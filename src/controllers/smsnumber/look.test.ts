@@ -75,7 +75,7 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     nothing,
   ],
 };
-describe("lookOf decides how fresh the readings for a number must be", () => {
+describe("lookOf decides how fresh readings of numbers and surroundings (such as Messaging Services) must be", () => {
   test.each(Object.entries(rows))("%s", (_, [given, want]) =>
     expect(isEnough(given, lookOf(given))).toEqual(want));
 });
@@ -106,7 +106,7 @@ const waits: Record<string, [SmsNumber, boolean]> = {
     number("ShortCode", "Accepted", "False", "ComplianceRepliesMissing"),
     true,
   ],
-  "the number does not wait when the number has somebody else's webhook": [
+  "the number does not wait when it has somebody else's webhook": [
     number("LongCode", "InboundUrlReady", "False", "WebhookOwnedByOther"),
     false,
   ],

@@ -25,8 +25,8 @@ export interface LookInput {
    */
   surroundingsReadMs: number | undefined;
   /**
-   * The earliest time at which the surroundings may be read ahead of schedule. The operator limits how often it
-   * does so for one account.
+   * The earliest time at which the surroundings may be read before their hourly reading. The operator limits how
+   * often it reads the surroundings of one account early.
    */
   surroundingsFromMs: number;
   /** True when the last resyncs of the account failed, so that the latest snapshot may be old. */
@@ -71,9 +71,9 @@ export function lookOf(input: LookInput): Look {
     const allSeen = isSeen(numbersReadMs) && isSeen(surroundingsReadMs);
     return { numbersSinceMs: 0, surroundingsSinceMs: 0, ...(allSeen ? {} : { againInMs: laterMs }) };
   }
-  // A user who sets up a webhook at Twilio and then applies an SmsNumber means the webhook that is there now. An
-  // older reading would not show that webhook, and the operator would overwrite it unseen. While resyncs fail, the
-  // last snapshot may be out of date, so only a new reading will do.
+  // A user who sets up a webhook at Twilio and then applies an SmsNumber means the webhook that is at Twilio now.
+  // An older reading would not show that webhook, and the operator would overwrite it unseen. While resyncs fail,
+  // the last snapshot may be out of date, so only a new reading will do.
   const sinceMs = isWired ? (resyncsFail ? nowMs : touchedAtMs) : Math.max(nowMs - FRESH_MS, touchedAtMs);
   const numbersSinceMs = Math.min(nowMs, sinceMs);
   const waitMs = input.surroundingsFromMs - nowMs;
@@ -96,8 +96,9 @@ const BY_SURROUNDINGS: ReadonlySet<string> = new Set<Reason>([
 ]);
 
 /**
- * Is the number not Ready because of something that is normally read only once an hour? Then each resync reads it as
- * well. A missing number counts only if it is a short code, because each resync lists all other numbers anyway. Pure.
+ * Is the number not Ready because of something that is normally read only once an hour? Then each resync reads that
+ * as well. A missing number counts only if it is a short code, because each resync lists all other numbers anyway.
+ * Pure.
  */
 export function waitsForSurroundings({ spec, status }: SmsNumber): boolean {
   return ["Accepted", "NumberFound", "InboundUrlReady"].some((type) => {

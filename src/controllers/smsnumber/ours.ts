@@ -35,7 +35,7 @@ export function leadsHere(ours: Ours, webhook: Webhook): boolean {
   return webhook.smsApplicationSid === "" && pointsAt(webhook, (url) => isOursOrWas(ours, url));
 }
 
-/** Like `isOurs`, for a fallback URL. */
+/** Did this installation set this fallback URL, or would it set it, for any WorkStream? */
 export function isOurFallback(
   { urls, records }: Pick<SmsNumberDeps, "urls" | "records">,
   url: string,

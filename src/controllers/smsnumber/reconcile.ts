@@ -1,7 +1,7 @@
 /**
  * One attempt at an SmsNumber. The steps run in the order of the conditions that a user reads: the spec is
  * accepted, the number is in the account, this SmsNumber holds the number, and the webhook leads to this operator.
- * Each step may end the attempt. It then reports the later conditions with the same reason, so that each of them
+ * A step that ends the attempt reports the later conditions with the same reason as its own, so that each of them
  * shows the first cause.
  *
  * Every attempt starts from what Twilio and the records say now, and keeps nothing from the attempt before. So when
@@ -48,7 +48,8 @@ async function steps(attempt: NumberAttempt): Promise<Outcome> {
   await seeService(attempt);
   const { refusal } = attempt;
   // Without a WorkStream a text has no route, and a short code without the required replies breaks the carriers'
-  // rules. Other refusals are reported in the condition `Accepted`, and the webhook is set all the same.
+  // rules, so in these two cases no webhook is set. Other refusals are reported in the condition `Accepted`, and
+  // the webhook is set all the same.
   if (refusal?.stopsWiring === true)
     return outcome(attempt, { accepted: refusal, found: before(object, "NumberFound"), url: refusal });
   const found = await findNumber(attempt);

@@ -33,7 +33,7 @@ export interface ClusterSeen {
   deletionLeftMs(number: SmsNumber): number;
 }
 
-/** The parts that `seenBy` is built from. */
+/** The parts from which `seenBy` builds the view of the cluster. */
 export interface SeenOptions {
   watches: Watches;
   namespaces: Pick<NamespaceUids, "uidOf">;

@@ -12,18 +12,19 @@ import { type Contest, judgeContest } from "./contest.ts";
 
 /** The step to take at Twilio so that the number's texts reach the receiver. */
 export type Plan =
-  /** Texts arrive already. */
+  /** Change nothing, because texts arrive already. */
   | { do: "nothing" }
   /**
    * Make one update. `save` is the webhook that the number had before this operator, and must be stored durably
    * before the update. `discard` means that there was no such webhook, so a stored one is out of date and must be
-   * deleted. With neither, a stored webhook stays. `repairOf` names the host that a foreign change had set.
+   * deleted. With neither `save` nor `discard`, a stored webhook stays. `repairOf` names the host that a foreign
+   * change had set.
    */
   | { do: "set"; webhook: Webhook; save?: Webhook; discard?: true; repairOf?: string }
-  /** Texts do not arrive, and the operator may not or must not change the webhook. */
+  /** Change nothing, although texts do not arrive: the operator may not or must not change the webhook. */
   | { do: "leave"; reason: Reason; message: string; contest?: Contest };
 
-/** The input of the plan. */
+/** The input of the decision about a webhook. */
 export interface PlanInput {
   /** The webhook as Twilio has it. */
   seen: Webhook;
@@ -84,7 +85,8 @@ export function plan(input: PlanInput): Plan {
  * or FALLBACK_PUBLIC_URL. Setting the new URL is not a repair, and must not count as one.
  */
 function isUntouched(input: PlanInput, foreign: Foreign | undefined): boolean {
-  // Older records lack the fallback URL. The present fallback URL then counts as the one that the operator set.
+  // Older records lack the fallback URL that the operator set. The present fallback URL then counts as the one that
+  // the operator set.
   const { seen, ours, configuredUrl, configuredFallbackUrl = seen.smsFallbackUrl } = input;
   const asLeft = seen.smsUrl === configuredUrl && seen.smsFallbackUrl === configuredFallbackUrl;
   const wishChanged = ours.smsUrl !== configuredUrl || ours.smsFallbackUrl !== configuredFallbackUrl;

@@ -102,7 +102,7 @@ async function urlProblem(
 
 /**
  * Handles a number whose texts arrive already, and records what the reading showed. If an earlier process set the
- * webhook and ended before it could record that, the record of the claim is now complete.
+ * webhook and ended before it could record that, this completes the record of the claim.
  */
 async function recordWired(
   attempt: NumberAttempt,
@@ -153,7 +153,7 @@ async function set(
   const saved = await save(attempt, claim, seen, step);
   const answer = await account.update(seen.number, step.webhook, callOptions(ctx));
   account.noteUpdated(answer);
-  // SmsNumbers that only observe this number, or wait for it, now see another webhook.
+  // SmsNumbers that only observe this number, or wait for it, now see another webhook, so they are woken.
   wakeOthers(attempt.deps, attempt.object);
   // Twilio answers with the number as it is after the update. If Twilio changed or dropped a URL, the operator
   // would set it again at every resync. So report the difference instead.
@@ -175,7 +175,7 @@ async function set(
 
 /**
  * Stores the webhook that `step` wants saved, before the first change at Twilio. Returns the webhook that is stored
- * afterwards. Until that change Twilio still has the original webhook, so after a crash it can be read again.
+ * afterwards. Until the first change Twilio still has the original webhook, so after a crash it can be read again.
  */
 async function save(
   attempt: NumberAttempt,
@@ -188,8 +188,9 @@ async function save(
   // The number has no webhook at Twilio, so a webhook that is stored under this UID is out of date.
   if (step.discard === true && !deps.newNumbers.has(uid)) await deps.previous.remove(uid, ctx.signal);
   if (step.save === undefined) return await savedBefore(attempt, claim, seen);
-  // If the number's URL is one of this operator's, somebody has put an application above it. The webhook from before
-  // that URL is stored already. So keep it, and add only the application.
+  // If the number's URL is one of this operator's, somebody has added an application, which takes precedence over
+  // the URL. The webhook from before the operator's URL is stored already. So keep it, and add only the
+  // application.
   const under = await savedBefore(attempt, claim, seen);
   const whole = { ...step.save, ...under, smsApplicationSid: step.save.smsApplicationSid };
   await deps.previous.save(uid, whole, ctx.signal);

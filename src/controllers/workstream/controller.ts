@@ -18,7 +18,7 @@ export interface WorkStreamControllerOptions
   extends Pick<ControlledKind<WorkStream>, "informer" | "queue">,
     Required<Pick<ControlledKind<WorkStream>, "onGone" | "resyncIntervalMs">> {
   deps: WorkStreamDeps;
-  /** The watched Secrets (their metadata). */
+  /** The watched metadata of Secrets. */
   secrets: Pick<ReadStore<Secret>, "get">;
   /** Resolves when the records were read in this term of leadership. */
   recordsLoaded(): Promise<void>;
@@ -46,8 +46,8 @@ export function workStreamController(
       // promoted at Twilio, and the receivers refuse texts signed with that token until they know it.
       changedWhileAway: (stream) => secretChangedWhileAway(secrets, stream),
       ownStatus: ownStreamStatus,
-      // The first status has all conditions Unknown and both URLs, before any call to Twilio, because the URLs are
-      // what a person waits for.
+      // The first status is written before any call to Twilio. It has all conditions Unknown and both URLs of the
+      // WorkStream, because the URLs are what a person waits for.
       firstSight: ({ metadata }) => ({
         verdicts: streamVerdicts({
           credentials: undefined,

@@ -40,7 +40,7 @@ test("streams with the same credentials share one answer from Twilio", async () 
   expect(asked).toEqual(["one"]);
 });
 
-test("when the caller that started a check gives up, other callers still get the answer", async () => {
+test("when the attempt that started a check of credentials gives up, other attempts still get the answer", async () => {
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const impatient = new AbortController();
@@ -59,7 +59,7 @@ test("when the caller that started a check gives up, other callers still get the
   expect(asked).toEqual(["one"]);
 });
 
-test("Twilio's answer about credentials is forgotten when the last stream with them is rotated or deleted", async () => {
+test("Twilio's answer about credentials is forgotten when no stream has these credentials any more", async () => {
   await check("team/a", "one");
   await check("team/b", "one");
   await check("team/a", "two");
@@ -90,7 +90,7 @@ test("refused credentials are checked again after a user has changed the stream"
   answer = () => refused.promise;
   const before = check("team/a", "one");
   await clock.advance(1000);
-  // A change during the check counts too: Twilio's answer may not include a fix that was made meanwhile.
+  // A change during the check counts too: Twilio's answer may not include a fix that was made during the check.
   const touchedAt = clock.monotonic();
   const meanwhile = check("team/a", "one", false, touchedAt);
   answer = async () => good;
@@ -106,7 +106,7 @@ test("refused credentials are checked again after a user has changed the stream"
 const bad = () => new Failure("TwilioUnauthorized", "no");
 const streams = Array.from({ length: 1000 }, (_, at) => `team/s${at}`);
 
-test("after an outage of Twilio, credentials are not checked again for two seconds", async () => {
+test("after a check that failed in an outage of Twilio, credentials are not checked again for two seconds", async () => {
   answer = async () => {
     throw new Failure("TwilioUnavailable", "away");
   };
@@ -151,7 +151,7 @@ test("many refused calls cause only one new check of good credentials, and none 
   expect(asked).toHaveLength(2);
 });
 
-test("good credentials are checked again when another call was refused during their check", async () => {
+test("good credentials are checked again when another call with them was refused during their check", async () => {
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;
   const look = check("team/a", "one");

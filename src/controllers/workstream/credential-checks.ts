@@ -12,7 +12,7 @@ import { MultiMap } from "../../multimap.ts";
 import type { Credentials } from "../../twilio/credentials.ts";
 import type { CallOptions, CredentialCheck, Twilio, TwilioAccount } from "../../twilio/twilio.ts";
 
-/** One check with Twilio, in progress or answered. */
+/** One check of credentials with Twilio, in progress or answered. */
 interface KnownAnswer {
   answer: Promise<CredentialCheck>;
   askedAtMs: number;
@@ -27,16 +27,16 @@ interface KnownAnswer {
 }
 
 /**
- * How long a failed check counts as the answer, so that a thousand WorkStreams need not each find out that Twilio
- * is down.
+ * How long the failure of a check is the answer for all WorkStreams with the same credentials, so that a thousand
+ * of them need not each find out that Twilio is down.
  */
 const FAILURE_STANDS_MS = 2000;
 
-/** How to call Twilio, and how old an answer may be. */
+/** The options of a check: how to call Twilio, and how old an answer may be. */
 export interface CheckOptions extends CallOptions {
   /**
-   * Check again if the known answer is bad and older than half a resync interval: the problem may have been fixed
-   * at Twilio in the meantime.
+   * True to check again if the known answer is bad and older than half a resync interval: the problem may have been
+   * fixed at Twilio in the meantime.
    */
   again: boolean;
   /**
@@ -70,8 +70,9 @@ export class CredentialChecks {
 
   /**
    * Checks the credentials for `user`, the key of a WorkStream. The WorkStream counts as a user of these
-   * credentials until it checks other credentials, or until `stopUsing`. Throws the `Failure` that Twilio's answer
-   * means. An aborted signal only ends this caller's wait: other callers may wait for the same answer.
+   * credentials until it checks other credentials, or until `stopUsing`. Throws a `Failure` when Twilio refuses the
+   * credentials or cannot answer. When the signal aborts, only this wait for the answer ends: other WorkStreams may
+   * wait for the same answer.
    */
   async check(user: string, credentials: Credentials, options: CheckOptions): Promise<CredentialCheck> {
     const account = this.#twilio.account(credentials);
@@ -83,8 +84,8 @@ export class CredentialChecks {
       try {
         return await orAborted(known.answer, options.signal);
       } catch (error) {
-        // The check began before the user's change and failed after it, so check once more. All callers that waited
-        // share the new answer.
+        // The check began before the user's change and failed after it, so check once more. All WorkStreams that
+        // waited share the new answer.
         if (known.state !== "bad" || known.askedAtMs >= touchedAtMs) throw error;
       }
     }
@@ -94,8 +95,8 @@ export class CredentialChecks {
     const now = this.#clock.monotonic();
     if (state === "down") return now - answeredAtMs >= FAILURE_STANDS_MS;
     if (state !== "bad") return false;
-    // Each of a thousand WorkStreams has a resync of its own in each interval. With half an interval as the limit,
-    // one of them checks for all.
+    // Each of a thousand WorkStreams with the same credentials has a resync of its own in each interval. With half
+    // an interval as the limit, the first of them checks the credentials for all.
     return askedAtMs < touchedAtMs || (again && now - askedAtMs >= this.#resyncIntervalMs / 2);
   }
 
@@ -103,8 +104,8 @@ export class CredentialChecks {
     const { fingerprint } = account;
     const now = this.#clock.monotonic();
     const known: KnownAnswer = {
-      // The call does not use the signal of the first caller: other callers wait for the same answer, and only the
-      // end of the term ends the call.
+      // The call to Twilio does not use the signal of the WorkStream that asked first: other WorkStreams wait for
+      // the same answer, and only the end of the term ends the call.
       answer: account.check({ ...options, signal: this.#ending }),
       askedAtMs: now,
       state: "asking",
@@ -131,7 +132,7 @@ export class CredentialChecks {
   }
 
   /**
-   * Reports that Twilio refused a call with these credentials, so that a good answer may no longer hold. A bad
+   * Reports that Twilio refused a call with these credentials. A good answer then no longer counts, and a bad
    * answer stays.
    */
   doubt(fingerprint: string) {
@@ -156,7 +157,7 @@ export class CredentialChecks {
     this.#users.add(fingerprint, user);
   }
 
-  /** Makes all later checks end with this signal, which belongs to a term of leadership. */
+  /** Makes all later checks end when this signal aborts. The signal belongs to a term of leadership. */
   begin(signal: AbortSignal) {
     this.#ending = signal;
   }

@@ -5,7 +5,7 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import { judgeCredentials } from "./credentials-valid.ts";
 import type { WorkStreamDeps } from "./deps.ts";
 
-test("credentials are checked as the tenant of the namespace, and the check ends when the attempt gives up", async () => {
+test("the check of credentials counts for the namespace as the tenant, and ends when the attempt gives up", async () => {
   let asked: CallOptions | undefined;
   const deps = {
     secrets: {

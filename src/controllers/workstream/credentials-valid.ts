@@ -55,7 +55,7 @@ export async function judgeCredentials(
       lane,
       tenant: where.namespace,
       signal: patience,
-      // A resync checks refused credentials again. An attempt for any other reason need not.
+      // A resync checks refused credentials again. An attempt for any other reason need not do that.
       again: lane === "resync",
       touchedAtMs: deps.touchedAt(object),
     });

@@ -34,7 +34,7 @@ export interface WorkStreamDeps {
    */
   urlCheck: "enforce" | "report" | "off";
   /**
-   * Reports that a resync of the WorkStream could not reach Twilio. It counts as a failed resync of the
+   * Reports that a resync of the WorkStream could not reach Twilio. This counts as a failed resync of the
    * WorkStream's numbers too, because nothing can be known of them either.
    */
   resyncFailed(stream: string): void;

@@ -42,7 +42,7 @@ const rows: Record<string, [string | undefined, string | undefined, ReturnType<t
     hash("now"),
     { forget: false, forgotten: hash("now") },
   ],
-  "a long value is recorded as a hash of the same length": [
+  "a long value is recorded as a hash of 24 hex digits": [
     long,
     undefined,
     { forget: true, forgotten: hash(long) },

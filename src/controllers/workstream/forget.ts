@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 
 /**
- * The name of an annotation that users set on a WorkStream. With any value it ends former tokens at once. Each value
- * acts only once, so that an annotation that stays in Git does not end former tokens at every later rotation.
+ * The name of an annotation that users set on a WorkStream. With any value the annotation ends former tokens at
+ * once. Each value acts only once, so that an annotation that stays in Git does not end former tokens at every
+ * later rotation.
  */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";
 
 /**
- * How many hex digits of the hash are kept. They hold 96 bits, so two values of one WorkStream do not collide by
- * chance.
+ * How many hex digits are kept of the hash of a value. They hold 96 bits, so two values of one WorkStream do not
+ * get the same hash by chance.
  */
 const MARK_LENGTH = 24;
 
@@ -26,7 +27,7 @@ export function forgetOf(
   return { forget: recorded !== mark && recorded !== annotation, forgotten: mark };
 }
 
-/** Shortens a long value that an older version recorded, even after the annotation was removed. */
+/** Replaces a long value that an older version recorded by its hash, even after the annotation was removed. */
 function shortened(recorded: string | undefined): string | undefined {
   return recorded !== undefined && recorded.length > MARK_LENGTH ? markOf(recorded) : recorded;
 }

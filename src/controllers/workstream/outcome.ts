@@ -42,7 +42,7 @@ export function outcome(
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
     ruleProblems: deps.routing.problems(object),
-    // A new leader has made no check yet, so verdicts in the status that are certain still count.
+    // A new leader has checked nothing yet, so verdicts in the status that are certain still count.
     known: knownOf(object, urlsOf(deps.urls, namespace, stream).inbound),
   };
   const verdicts = streamVerdicts(facts);
@@ -57,8 +57,8 @@ export function outcome(
       ...numberRef(object, facts.number),
       appliedGeneration: appliedGeneration(deps, object, route),
     },
-    // While Twilio does not answer, the status keeps its former conditions for a while. These conditions take their
-    // place if the outage lasts too long.
+    // While Twilio does not answer, the status keeps its former conditions for a while. The conditions in
+    // `unobserved` take their place if the outage lasts too long.
     ...(found.unobserved === undefined
       ? {}
       : { unobserved: streamVerdicts({ ...facts, credentials: asFailure(found.unobserved) }) }),
@@ -156,8 +156,8 @@ function numberRef(object: WorkStream, number: StreamFacts["number"]) {
 }
 
 /**
- * The generation of the spec that the controller acts on, and the generation that the receivers have proven to
- * know.
+ * The status field `appliedGeneration`: the generation of the spec that the controller acts on, and the generation
+ * that the receivers have proven to know.
  */
 function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: RouteRecord | undefined) {
   const generation = object.metadata.generation ?? 0;

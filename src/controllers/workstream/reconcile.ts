@@ -35,8 +35,8 @@ export function workStreamReconciler(deps: WorkStreamDeps) {
     deps.routing.want(object);
     const found = await judge(deps, ctx, where);
     const recorded = await recordRoute(deps, object, where, found);
-    // Publish before the self-check, which takes a while: meanwhile the SmsNumbers can already look up their
-    // numbers in the account.
+    // Publish the findings before the self-check, which takes a while: meanwhile the SmsNumbers can already look
+    // up their numbers in the account.
     const secretChanged = publish(deps, where, found, recorded);
     if (recorded.route !== undefined && recorded.problem === undefined)
       await checkRoute(deps, recorded.route, ctx);

@@ -21,7 +21,7 @@ const input = (more: Partial<RotationInput>): RotationInput => ({
 });
 
 const rows: Record<string, [RotationInput, TokenRecord[]]> = {
-  "the first token has no end": [input({ accepted: ["a"] }), [{ token: "a" }]],
+  "the first token of a stream has no end": [input({ accepted: ["a"] }), [{ token: "a" }]],
   "both tokens of the Secret verify signatures, in the order of the Secret": [
     input({ known: [{ token: "a" }], accepted: ["b", "a"] }),
     [{ token: "b" }, { token: "a" }],
@@ -41,7 +41,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 1000 + AFTER_NEWER_SEEN_MS }],
   ],
-  "a text signed with the other token before a token is retired counts as if it came at the retirement": [
+  "a text that the current token signed before the other was retired counts as signed at the retirement": [
     input({
       known: [{ token: "a" }, { token: "b" }],
       accepted: ["b"],
@@ -78,7 +78,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "a" }, { token: "b", retiredAtMs: now, notAfterMs: now + FORMER_TOKEN_MS }],
   ],
-  "two overwrites in a row keep both former tokens": [
+  "after two overwrites of a token both former tokens are kept": [
     input({
       known: [{ token: "b" }, { token: "a", retiredAtMs: now - 10, notAfterMs: now - 10 + FORMER_TOKEN_MS }],
       accepted: ["c"],

@@ -2,7 +2,7 @@
  * Decides which tokens verify signatures while a token is being replaced. A Twilio account has a primary and a
  * secondary token. Both can log in, but texts are signed with the primary until the user promotes the secondary in
  * the console. The operator cannot see that moment. So the old and the new token must both verify signatures around
- * it, and the old one must end some time later.
+ * that moment, and the old one must end some time later.
  */
 
 import type { TokenRecord } from "../records/record.ts";

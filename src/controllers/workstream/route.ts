@@ -46,7 +46,7 @@ export function routeOf({
     checkKey: before?.checkKey ?? newCheckKey(),
     urls: urlsInForce(before?.urls ?? [], urls, pointedAt, now),
     numbers: [...new Set(numbers)].sort(),
-    // The records raise the generation when the receiver's part of the route changes.
+    // `Records` raises the generation when the receiver's part of the route changes.
     generation: before?.generation ?? 1,
   };
 }

@@ -52,7 +52,7 @@ test("the rules of a spec are judged once, however many attempts need the verdic
   expect(checks.problems(stream())).toEqual(problems);
 });
 
-test("a stream without rules has its verdict at once, without the judge", () => {
+test("a stream without rules has its verdict at once, and the judge is not asked", () => {
   checks.want(stream(1, "u", []));
   expect(checks.problems(stream())).toEqual([]);
   expect(asked).toHaveLength(0);
@@ -87,7 +87,7 @@ test("when an edit during the judgement does not change the rules, the verdict c
   expect(checks.problems(stream(2))).toEqual(problems);
 });
 
-test("a stream is not woken for a verdict that came in time", async () => {
+test("a stream is not woken for a verdict that came while its attempt was waiting", async () => {
   checks.want(stream());
   const judged = checks.judged(stream(), 2000, signal);
   asked[0]!.resolve({ problems, certain: true });
@@ -96,7 +96,7 @@ test("a stream is not woken for a verdict that came in time", async () => {
   expect(changed).toEqual([]);
 });
 
-test("a stream that went on without the verdict is woken when the verdict is there", async () => {
+test("a stream whose attempt went on without the verdict is woken when the verdict is there", async () => {
   checks.want(stream());
   const judged = checks.judged(stream(), 2000, signal);
   await clock.advance(2000);
@@ -139,7 +139,7 @@ test("a rule that cost too much time counts as a problem and is judged again aft
   expect(checks.problems(stream())).toEqual([]);
 });
 
-test("the problems of a stream that was deleted are forgotten", async () => {
+test("the problems of a deleted stream's rules are forgotten", async () => {
   checks.want(stream());
   await answer();
   checks.forget("team/support");

@@ -7,7 +7,7 @@ import type { RuleJudge } from "../../rules/judge.ts";
 import type { RuleProblem } from "../../rules/problems.ts";
 import type { RoutingRule } from "../../rules/rules.ts";
 
-/** The judge of the rules, and the callback for verdicts that come late. */
+/** The judge of routing rules, and the callback for verdicts that come late. */
 export interface RoutingChecksOptions {
   judge: Pick<RuleJudge, "judge">;
   clock: Clock;
@@ -22,7 +22,7 @@ export interface RoutingChecksOptions {
  */
 const UNCERTAIN_MS = 3_600_000;
 
-/** The rules of one WorkStream, and the result of judging them. */
+/** The routing rules of one WorkStream, and the result of judging them. */
 interface Check {
   /** UID and generation of the newest spec that has these rules. */
   version: string;
@@ -118,7 +118,7 @@ export class RoutingChecks {
         { err: error, namespace: metadata.namespace, name: metadata.name },
         "routing rules could not be judged, will retry",
       );
-      // The next attempt at the WorkStream starts a new check.
+      // The failed check is forgotten, so that the next attempt at the WorkStream starts a new check.
       if (this.#checks.get(key) === check) this.#checks.delete(key);
       return;
     }
@@ -128,7 +128,10 @@ export class RoutingChecks {
   }
 }
 
-/** Are these the same rules? Most edits of a WorkStream do not change them. */
+/**
+ * Is the check about these rules, and about this very WorkStream? Most edits of a WorkStream do not change its
+ * rules.
+ */
 const isAbout = (check: Check, { metadata }: WorkStream, rules: readonly RoutingRule[]) =>
   check.uid === metadata.uid && isDeepStrictEqual(check.rules, rules);
 

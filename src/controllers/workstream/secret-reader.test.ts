@@ -41,7 +41,7 @@ test("a Secret is fetched once for each version", async () => {
   expect(fetched).toBe(1);
 });
 
-test("keys of a Secret that credentials do not use are not kept", async () => {
+test("the reader keeps no keys of a Secret but those that credentials use", async () => {
   content = { ...content, "kubeconfig.yaml": base64("clusters: []"), apiKeySecret: base64("s") };
   expect(Object.keys((await reader.read(ref, signal)).data)).toEqual([
     "accountSid",
@@ -50,7 +50,7 @@ test("keys of a Secret that credentials do not use are not kept", async () => {
   ]);
 });
 
-test("only the beginning is kept of a value that is too long for a credential", async () => {
+test("the reader keeps only the beginning of a value that is too long for a credential", async () => {
   content = { ...content, authToken: base64("x".repeat(500_000)) };
   const { authToken } = (await reader.read(ref, signal)).data;
   expect(authToken!.length).toBeGreaterThan(256);

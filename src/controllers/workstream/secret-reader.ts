@@ -39,8 +39,8 @@ export interface SecretReader {
    */
   stoppedUsing(ref: { namespace: string; name: string }): void;
   /**
-   * Forgets all contents. After a backup of the cluster was restored, the same resourceVersion may stand for
-   * another content (ADR 23).
+   * Forgets the content of every Secret. After a backup of the cluster was restored, the same resourceVersion may
+   * stand for another content (ADR 23).
    */
   clear(): void;
 }
@@ -77,9 +77,11 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
       // The watch may be a moment behind. So a Secret that the watch does not show is fetched before it is reported
       // as missing.
       if (seen === undefined && knows(namespace)) cache.delete(key);
-      // The version is part of the key, so that a read after a change does not share a call from before the change.
+      // The version is part of the key of the call, so that a read after a change does not share a call from before
+      // the change.
       const flight = `${key} ${seen?.metadata.resourceVersion}`;
-      // The call does not use the signal of the first caller, because other callers wait for the same answer.
+      // The call does not use the signal of the attempt that asked first, because other attempts wait for the same
+      // answer.
       const fetched = shared(fetching, flight, () => fetchSecret(client, { namespace, name }));
       const secret = await orAborted(fetched, signal);
       if (secret === undefined) {

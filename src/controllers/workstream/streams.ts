@@ -13,7 +13,10 @@ export interface StreamState {
   /** Why the WorkStream's URL cannot work, whatever the self-check says. */
   problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };
-  /** Fingerprint of the last credentials that were good. It shows when the Secret brought other credentials. */
+  /**
+   * Fingerprint of the last credentials that were good. When it changes, the Secret holds other credentials than
+   * before.
+   */
   fingerprint?: string | undefined;
 }
 

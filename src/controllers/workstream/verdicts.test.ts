@@ -6,7 +6,7 @@ import { validate } from "../../validate/validate.ts";
 import { failedVerdicts } from "./outcome.ts";
 import { knownOf, routingVerdict, type StreamFacts, streamVerdicts, verdict } from "./verdicts.ts";
 
-/** Sets of rules by name, and the names of the rules that do not compile. */
+/** For each title: a set of routing rules, and the names of the rules that do not compile. */
 const rows: Record<string, [rules: Record<string, string>, bad: string[]]> = {
   "no rules": [{}, []],
   "a good rule": [{ billing: "message.text.matches('(?i)invoice')" }, []],
@@ -171,7 +171,7 @@ describe("verdicts in the status hold until there are newer ones", () => {
   };
   for (const [name, [told, want]] of Object.entries(rows)) test(name, () => expect(told).toBe(want));
 
-  test("the former verdict on the rules holds also when the attempt failed", () => {
+  test("the former verdict on the rules holds also when an attempt failed", () => {
     const verdicts = failedVerdicts(
       stream(wrong),
       { reason: "TwilioUnavailable", message: "away" },

@@ -63,9 +63,9 @@ const asVerdict = ({ type, status, reason, message }: Condition): Verdict =>
   verdict(type, status, reason as Reason, message);
 
 /**
- * The five conditions of a WorkStream. `Ready` depends on the first two, which say whether a text that is sent now
- * arrives. NumberReady and RoutingReady only inform and do not affect Ready (ADR 20): a WorkStream is applied
- * before its number, and Argo CD must not wait for ever.
+ * The five conditions of a WorkStream. `Ready` depends on CredentialsValid and InboundUrlReady, which say whether a
+ * text that is sent now arrives. NumberReady and RoutingReady only inform and do not affect Ready (ADR 20): a
+ * WorkStream is applied before its number, and Argo CD must not wait for ever.
  */
 export function streamVerdicts(facts: StreamFacts): Verdict[] {
   const credentials = credentialsVerdict(facts.credentials);

@@ -1,7 +1,7 @@
 /**
- * The second half of each ending of a deletion: record it, then report it. The event comes last. If the process
- * ends in between, the next process reports the ending from the record. An event that appears twice is better than
- * none.
+ * The second half of a deletion, once it is decided how the deletion ends for a number: record the ending, then
+ * report it with an event. If the process ends between the record and the event, the next process reports the
+ * ending from the record. An event that appears twice is better than none.
  */
 
 import type { SmsNumber } from "../../../api/index.ts";
@@ -28,7 +28,8 @@ export async function conclude(
       // number. So delete one in any case.
       if (debt.by === "status") await dropOwed(deps, held, ctx.signal);
       else await dropOwedIfAny(deps, held.phoneNumberSid, ctx.signal);
-      // In a repeated attempt the claim may already belong to the successor.
+      // An earlier attempt may have ended the claim already. Then a successor may hold the number, and the
+      // successor's claim stays.
       if (deps.records.claimOf(held.uid)?.phoneNumberSid === held.phoneNumberSid)
         await deps.records.dropClaim(held.phoneNumberSid);
       // An earlier attempt may have changed the records in memory and then failed to write them. The calls above

@@ -1,7 +1,7 @@
 /**
- * Finds out which numbers a deleted SmsNumber has to give back, and with which credentials. The records answer
- * that. The SmsNumber's own status is used only where they do not, as after a take-over from another installation
- * or when the records were lost.
+ * Finds out which numbers a deleted SmsNumber has to give back, and with which credentials. Both are in the
+ * records. The SmsNumber's own status is used only where the records lack a number, as after a take-over from
+ * another installation or when the records were lost.
  */
 
 import { effectiveNumber } from "../../../api/effective.ts";
@@ -13,7 +13,7 @@ import type { AccountView } from "../../accounts/account-view.ts";
 import type { HeldNumber } from "../../records/record.ts";
 import type { Finalization } from "../deps.ts";
 
-/** A number that a deleted SmsNumber has to give back, and the source of that knowledge. */
+/** A number that a deleted SmsNumber has to give back, and how the operator knows of it. */
 export interface Debt {
   held: HeldNumber;
   /**
@@ -24,10 +24,10 @@ export interface Debt {
 }
 
 /**
- * Lists the numbers that an SmsNumber has to give back when it is deleted; usually one, or none. Numbers recorded
- * as owed by it count as well, because the process that recorded them may have ended before it reported them.
- * `forced`: send no request, since that could take time. `decided`: SIDs of numbers that an earlier attempt has
- * given back or let go.
+ * Lists the numbers that an SmsNumber has to give back when it is deleted; usually one, or none. Numbers that are
+ * recorded as owed by the SmsNumber count as well, because the process that recorded them may have ended before it
+ * reported them. `forced`: send no request, since a request could take time. `decided`: SIDs of numbers that an
+ * earlier attempt has given back or let go.
  */
 export async function debtsOf(
   deps: Finalization,
@@ -56,8 +56,8 @@ export const UNKNOWN_ACCOUNT = "";
 
 /**
  * Finds the number that only the status names: the status says that the webhook was set, but the records do not
- * know the number. Another installation managed the SmsNumber a moment ago, or the records were lost. The webhook
- * is put back all the same, unless another SmsNumber has claimed the number.
+ * know the number. That happens when another installation managed the SmsNumber until a moment ago, or when the
+ * records were lost. The webhook is put back all the same, unless another SmsNumber has claimed the number.
  */
 async function unrecorded(
   deps: Finalization,
@@ -71,8 +71,8 @@ async function unrecorded(
   const state = deps.streams.get(`${namespace}/${stream}`);
   const isPatient =
     effectiveNumber(object).deletionPolicy !== "Retain" && deps.seen.deletionLeftMs(object) > 0;
-  // The WorkStream was not processed yet since the start of this process. Its first attempt will provide the
-  // credentials.
+  // This process has made no attempt at the WorkStream yet. The first attempt at it will provide the credentials,
+  // so wait for that.
   if (isPatient && state === undefined && deps.seen.workStream(namespace, stream) !== undefined)
     throw new Failure(
       "RoutesNotLoaded",
@@ -86,7 +86,7 @@ async function unrecorded(
 
 /**
  * The number that an SmsNumber holds according to its own status. The status names neither the account nor the
- * namespace's UID; the caller adds them where it can.
+ * namespace's UID, so both are left empty here.
  */
 export function heldByStatus({ metadata, spec, status }: SmsNumber): HeldNumber | undefined {
   const { phoneNumberSid, configuredUrl } = status ?? {};

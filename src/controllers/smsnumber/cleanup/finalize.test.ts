@@ -36,7 +36,10 @@ const line = (more: { force?: boolean; spec?: Partial<SmsNumber["spec"]> } = {})
 
 const conflict = () => new KubeError("changed meanwhile", { status: 409, reason: "Conflict" });
 
-/** The durable state, and what all processes of a test did. The processes run one after another. */
+/**
+ * The state that outlives the processes of a test, which run one after another: what is stored in Secrets and
+ * at Twilio, and what was counted and logged.
+ */
 let stored: Shard;
 let saved: Map<string, Webhook>;
 let atTwilio: Webhook;
@@ -61,7 +64,10 @@ beforeEach(() => {
   failing = {};
 });
 
-/** Starts a process with its own records and its own finalizer; `tried` makes one attempt of the finalizer. */
+/**
+ * Starts a process with its own records and its own finalizer. The function `tried` makes one attempt of the
+ * finalizer.
+ */
 async function begin(recordsLoaded: Finalization["recordsLoaded"] = async () => {}) {
   const clock = new ManualClock();
   const store = {
@@ -184,7 +190,7 @@ describe("a deletion reports its result once although one of its writes fails at
       });
 });
 
-test("a deletion is not finished while nothing can be written", async () => {
+test("a deletion is not finished while the records cannot be written", async () => {
   failing = { save: 3 };
   const { tried } = await begin();
   for (let times = 0; times < 3; times += 1)
@@ -194,7 +200,7 @@ test("a deletion is not finished while nothing can be written", async () => {
   expect((await tried(line({ force: true }))).events).toHaveLength(1);
 });
 
-test("when the process ends after recording a number as owed, the next process reports it", async () => {
+test("when the process ends after recording a number as owed, the next process reports that the number was let go", async () => {
   refused = true;
   failing = { remove: 1 };
   await expect((await begin()).tried(line())).rejects.toThrow("changed meanwhile");
@@ -216,7 +222,7 @@ test("when the finalizer could not be removed, the next attempt reports the same
   expect(atTwilio.smsUrl).toBe(ours);
 });
 
-test("when another SmsNumber holds a number that the deleted SmsNumber owed, the record says that the deleted one is gone", async () => {
+test("a deleted SmsNumber that owed a number is recorded as gone, although another SmsNumber holds the number now", async () => {
   const other = { ...claim, name: "other", uid: "other-uid", namespace: "b", stream: "b" };
   const owed = { ...claim, why: "Observing", sinceMs: 1 };
   stored = { routes: [], claims: [other], owed: [owed] };
@@ -227,7 +233,7 @@ test("when another SmsNumber holds a number that the deleted SmsNumber owed, the
 });
 
 describe("while the records cannot be read", () => {
-  /** A Secret with records is damaged, so the records are never loaded. */
+  /** The records are never loaded, as when one of their Secrets is damaged. */
   const never = (signal: AbortSignal) =>
     new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 

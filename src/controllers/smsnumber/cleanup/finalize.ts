@@ -20,7 +20,7 @@ import { type Ending, giveBack, leaveObserved } from "./give-back.ts";
 import { type LetGo, letGoAfter } from "./let-go.ts";
 import { abortingAfter, FORCE_DELETE_ANNOTATION, isForced, urgentInMs } from "./patience.ts";
 
-/** The result of a finished cleanup: the finalizer may be removed after these events are recorded. */
+/** The result of a finished cleanup: the finalizer may be removed once `events` are recorded. */
 export interface CleanedUp {
   done: true;
   events: EventNote[];
@@ -28,18 +28,18 @@ export interface CleanedUp {
 
 /**
  * Returns the finalize function. It resolves once everything that it changed is durable, and throws a `Failure`
- * when it must be tried again.
+ * when the cleanup must be tried again.
  *
  * If waiting cannot help (a bad token, a number that is gone), the number is let go at once with a warning. In an
  * outage of Twilio the number is let go when DELETE_TIMEOUT is over, which also ends a call in progress. An attempt
- * that follows a failed one continues from what the failed one had decided.
+ * that follows a failed attempt continues from what the failed attempt had decided.
  */
 export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<CleanedUp> {
     if (!(await recordsAreRead(deps, ctx))) return await letGoUnrecorded(deps, ctx);
     const uid = ctx.object.metadata.uid!;
-    // First finish what earlier attempts decided. Their changes at Twilio are done already; only the record and the
-    // event are missing.
+    // First finish what earlier attempts decided. Their changes at Twilio are done already; only the record of the
+    // ending and its event are missing.
     for (const ended of endings.of(uid)) ended.event ??= await conclude(deps, ctx, ended);
     const decided = new Set(endings.of(uid).map(({ debt }) => debt.held.phoneNumberSid));
     for (const debt of await debtsOf(deps, ctx, { forced: isForced(ctx.object), decided })) {
@@ -92,8 +92,9 @@ async function recordsAreRead(
 
 /**
  * Lets the number go while the records cannot be read. Only the status says which number the SmsNumber held.
- * Nothing is recorded, because a write before the records are read would replace what is stored. Once they can be
- * read, the upkeep finds that the SmsNumber is gone and records what is owed.
+ * Nothing is recorded, because a write before the records are read would replace what is stored. Once the records
+ * can be read, their upkeep, which runs once a minute, finds that the SmsNumber is gone and records the number as
+ * owed.
  */
 async function letGoUnrecorded(deps: Finalization, ctx: ReconcileContext<SmsNumber>): Promise<CleanedUp> {
   const { object, signal } = ctx;

@@ -1,6 +1,6 @@
 /**
- * The changes that a deletion makes at Twilio for one number. It first checks whether the number still leads to
- * this operator: somebody may have pointed the number elsewhere, and the deletion must not undo that.
+ * The changes that a deletion makes at Twilio for one number. The deletion first checks whether the number still
+ * leads to this operator: somebody may have pointed the number elsewhere, and the deletion must not undo that.
  */
 
 import { effectiveNumber } from "../../../api/effective.ts";
@@ -36,8 +36,8 @@ export type Ending =
   | { do: "letGo"; letGo: LetGo };
 
 /**
- * Puts the webhook back as the SmsNumber's deletionPolicy says. Throws the `Failure` that prevented it. `deadline`
- * ends a call in progress.
+ * Puts the webhook back as the SmsNumber's deletionPolicy says. Throws a `Failure` if that is not possible. When
+ * `deadline` aborts, a call in progress ends.
  */
 export async function giveBack(
   deps: Finalization,
@@ -103,8 +103,8 @@ export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: D
 }
 
 /**
- * Returns the webhook that the number had before this operator. It is saved for the SmsNumber, or kept for the
- * number since an earlier holder.
+ * Returns the webhook that the number had before this operator. It was saved for this SmsNumber, or it was kept for
+ * the number when an earlier holder let the number go.
  */
 async function savedFor(
   deps: Finalization,
@@ -132,8 +132,8 @@ async function set(
 ): Promise<EventNote> {
   const change = async (webhook: Webhook) => {
     const answer = await account.update(number, webhook, options);
-    // The answer shows that Twilio has not made the change, whatever the status code says. A cache, or a proxy that
-    // only passes reads on, can cause this.
+    // The number in Twilio's answer still leads to this operator, so Twilio has not made the change, whatever the
+    // status code says. A cache, or a proxy that only passes reads on, can cause this.
     if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
       throw new Failure(
         "TwilioUnavailable",

@@ -11,7 +11,7 @@ import { hostOf, type Webhook } from "../../../twilio/webhook.ts";
 /**
  * The reasons for letting a number go, used as the label `reason` of smschannel_finalizer_gave_up_total and in the
  * log line. All reasons are known in advance, so that each time series exists from the start and an alert on its
- * increase notices the first one.
+ * increase notices the first number that is let go.
  */
 export const LET_GO_REASONS = [
   "TwilioUnauthorized",
@@ -70,8 +70,8 @@ export function formerHostOf(webhook: Webhook): string | undefined {
 }
 
 /**
- * The event on the SmsNumber. A namespace that is being deleted accepts no events, so `letGoFields` puts the same
- * facts into the log. Pure.
+ * The event on an SmsNumber whose number was let go. A namespace that is being deleted accepts no events, so
+ * `letGoFields` puts the same facts into the log. Pure.
  */
 export function letGoEvent({ why }: LetGo, left: LeftNumber): EventNote {
   return {

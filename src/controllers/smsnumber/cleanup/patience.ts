@@ -25,7 +25,7 @@ export interface DeletionWait {
 
 /**
  * How much longer a deletion waits for Twilio; 0 or less when its time is over. Time in which no operator could
- * call Twilio does not count. Otherwise the first error after an outage of the operator itself would end the wait.
+ * call Twilio does not count. If it did, the first error after an outage of the operator itself would end the wait.
  * All other time counts, including the time in a queue, and the waits for a worker and for a call.
  */
 export function leftMs({ seenAtMs, atWorkSinceMs, nowMs, timeoutMs }: DeletionWait): number {
@@ -71,8 +71,8 @@ export function urgentInMs(number: SmsNumber, leftMs: () => number): number | un
 }
 
 /**
- * Makes a signal that aborts after `left` milliseconds, when the deletion has waited long enough. The caller must
- * call `cancel`, or the timer keeps running.
+ * Makes a signal that aborts after `left` milliseconds, when the deletion has waited long enough. Call `cancel` as
+ * soon as the signal is no longer needed, or the timer keeps running.
  */
 export function abortingAfter(clock: Clock, left: number) {
   const controller = new AbortController();

@@ -48,7 +48,7 @@ const rows: Record<string, [DeletionInput, unknown]> = {
     input({ policy: "Retain", seen: null }),
     does("leave", "WebhookRetained"),
   ],
-  "the number is handed over without a call to Twilio": [
+  "with deletionPolicy: Retain the number is handed over without a call to Twilio": [
     input({ successor: true, policy: "Retain", seen: null }),
     does("handOver", "WebhookHandedOver"),
   ],

@@ -124,7 +124,7 @@ const table: Record<
 for (const [name, [rows, successor, holders]] of Object.entries(table))
   test(name, () => expect(succession(rows, holders).successor).toBe(successor));
 
-test("each other SmsNumber is examined only a few times, however many share one WorkStream", () => {
+test("to find the successor, each SmsNumber is examined only a few times, however many share one WorkStream", () => {
   const many = Array.from({ length: 500 }, (_, age) => ({ ...old, name: `n${age}`, age, stream: "s" }));
   const { successor, looks } = succession(many);
   expect(successor).toBe("n499");

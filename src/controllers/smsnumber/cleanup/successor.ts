@@ -5,7 +5,7 @@ import { decideClaim, firstInLine } from "../claim-decision.ts";
 import type { Finalization } from "../deps.ts";
 import { isSuspended } from "../seen.ts";
 
-/** The dependencies of `successorOf`: the same ones that a decision about a claim needs, and no others. */
+/** The dependencies of `successorOf`: only those that a decision about a claim needs. */
 type Succession = Pick<Finalization, "streams" | "records" | "seen">;
 
 /**
@@ -24,8 +24,8 @@ export function successorOf(deps: Succession, object: SmsNumber, held: HeldNumbe
     const uid = deps.records.claim(sid)?.uid;
     return uid === held.uid ? undefined : uid;
   };
-  // Only the first in line may claim a number that nobody holds. Deciding for each of the other SmsNumbers would
-  // examine all others each time, and there can be ten thousand.
+  // Only the first in line may claim a number that nobody holds, so decide for that SmsNumber alone. Deciding for
+  // each of the other SmsNumbers would examine all others each time, and there can be ten thousand.
   const self = firstInLine(candidates);
   const other = others.find(({ metadata }) => metadata.uid === self?.uid);
   if (self === undefined || other === undefined) return undefined;

@@ -27,14 +27,14 @@ test("an SmsNumber that appears without a status is new until its webhook is set
   expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([false, false, true]);
 });
 
-test("an SmsNumber that some operator has processed is not new, and neither is one that is reported as changed", () => {
+test("an SmsNumber is not new if some operator has processed it, or if it is first reported as changed", () => {
   const { numbers, tell } = listening();
   tell({ type: "added", object: object("a", { managedBy: "another/release" }) });
   tell({ type: "updated", object: object("b"), previous: object("b") });
   expect([numbers.has("a"), numbers.has("b")]).toEqual([false, false]);
 });
 
-test("for a new leader, an SmsNumber that another leader has processed meanwhile is not new", () => {
+test("when a process begins to lead, an SmsNumber that another leader has processed is no longer new", () => {
   const { numbers, tell } = listening();
   for (const uid of ["a", "b"]) tell({ type: "added", object: object(uid) });
   numbers.begin([object("a", { managedBy: "us" }), object("b")]);

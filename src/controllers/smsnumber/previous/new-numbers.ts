@@ -5,7 +5,8 @@ import type { PreviousWebhooks } from "./previous-webhooks.ts";
 /**
  * Remembers the SmsNumbers that no operator had processed when this process first saw them: they had no status, so
  * no webhook can be saved for them yet. Knowing this avoids a read of a Secret for each of hundreds of numbers
- * whose webhooks are set at once. Create it before the informer starts, because it would miss earlier objects.
+ * whose webhooks are set at once. Create this object before the informer starts, because it would miss SmsNumbers
+ * that were reported earlier.
  */
 export class NewNumbers {
   readonly #uids = new Set<string>();
@@ -19,7 +20,7 @@ export class NewNumbers {
   }
 
   /**
-   * Removes the SmsNumbers that another leader has processed since this process first saw them. Call this when this
+   * Forgets the SmsNumbers that another leader has processed since this process first saw them. Call this when this
    * process begins to lead.
    */
   begin(stored: readonly SmsNumber[]) {
@@ -33,7 +34,7 @@ export class NewNumbers {
   }
 
   /**
-   * Removes the SmsNumber, which then no longer counts as new. Call this when its webhook is set, or when something
+   * Forgets the SmsNumber, which then no longer counts as new. Call this when its webhook is set, or when something
    * is saved for it.
    */
   end(uid: string) {
@@ -41,12 +42,13 @@ export class NewNumbers {
   }
 }
 
-/** Wraps `previous` so that every save also ends the SmsNumber's entry in `newNumbers`. */
+/** Wraps the store `previous`, so that an SmsNumber no longer counts as new once a webhook is saved for it. */
 export function notingSaved(previous: PreviousWebhooks, newNumbers: NewNumbers): PreviousWebhooks {
   return {
     ...previous,
     async save(uid, webhook, signal) {
-      // The entry ends before the write, because a write whose answer is lost may have taken effect all the same.
+      // The SmsNumber is forgotten before the write, because a write whose answer is lost may have taken effect all
+      // the same.
       newNumbers.end(uid);
       await previous.save(uid, webhook, signal);
     },

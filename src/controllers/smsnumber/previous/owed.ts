@@ -19,9 +19,9 @@ export interface OwedDeps {
 }
 
 /**
- * Makes a number owed when its holder lets it go without giving the webhook back. Moves the saved webhook from the
- * SmsNumber to the number, records the number as owed (the same write ends the claim), and then deletes the first
- * copy. Returns the saved webhook.
+ * Makes a number owed when its holder lets it go without giving the webhook back. Copies the saved webhook from the
+ * SmsNumber to the number, records the number as owed (the same write ends the claim), and then deletes the
+ * SmsNumber's copy. Returns the saved webhook.
  */
 export async function oweNumber(
   { clock, records, previous }: OwedDeps,
@@ -31,14 +31,15 @@ export async function oweNumber(
 ): Promise<Webhook | undefined> {
   const { phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, configured } = held;
   const own = await previous.keep(uid, held, signal);
-  // Nothing is saved for the SmsNumber. Either the number is owed already, or this SmsNumber held the number
-  // without ever setting its webhook. What is kept for the number is then from an earlier holder.
+  // Nothing is saved for the SmsNumber. Either an earlier attempt has made the number owed already, or this
+  // SmsNumber held the number without ever setting its webhook. In the second case a webhook that is kept for the
+  // number is from an earlier holder.
   const saved = own ?? (await previous.kept(held, signal));
   await records.owe({
     ...{ phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, why },
     sinceMs: clock.now(),
-    // The URL stays recorded while the SmsNumber exists and may still give the number back. Texts still arrive at
-    // that URL, and the receiver goes on accepting them.
+    // The URL that the operator set stays recorded while the SmsNumber exists and may still give the number back.
+    // Texts still arrive at that URL, and the receiver goes on accepting them.
     ...(isGone ? { isGone } : configured === undefined ? {} : { configured }),
   });
   await previous.remove(uid, signal);
@@ -58,8 +59,8 @@ export async function keptWhileOwed(
 }
 
 /**
- * Drops what was kept for a number whose webhook an SmsNumber has set again. Costs nothing if the number is not
- * owed.
+ * Makes a number no longer owed, for example after an SmsNumber has set the operator's webhook again, and deletes
+ * the webhook that was kept for the number. Costs nothing if the number is not owed.
  */
 export async function dropOwedIfAny(
   deps: Pick<OwedDeps, "records" | "previous">,
@@ -71,8 +72,9 @@ export async function dropOwedIfAny(
 }
 
 /**
- * Ends the debt for a number that was given back. The Secret with the kept webhook is deleted first: only the record
- * says that the Secret exists, so the other order could leave the Secret behind for ever.
+ * Makes a number no longer owed, and deletes the Secret with the webhook that was kept for the number. The Secret
+ * is deleted first: only the record says that the Secret exists, so the other order could leave the Secret behind
+ * for ever.
  */
 export async function dropOwed(
   { records, previous }: Pick<OwedDeps, "records" | "previous">,

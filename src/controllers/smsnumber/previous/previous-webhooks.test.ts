@@ -8,7 +8,7 @@ import { createPreviousWebhooks } from "./previous-webhooks.ts";
 const INSTANCE = "operator/test";
 const name = `${previousPrefix(INSTANCE)}uid`;
 
-/** A store of saved webhooks with one Secret, which holds this text. */
+/** A store of saved webhooks with one Secret, which holds `text`. */
 function previousOf(text: string) {
   const lines: string[] = [];
   const secret = {

@@ -19,8 +19,8 @@ import { FIELDS, type Webhook } from "../../../twilio/webhook.ts";
 export interface PreviousWebhooks {
   /**
    * Saves the webhook for the SmsNumber with this UID, and replaces an earlier one, which may be out of date. The
-   * webhook is durable when the promise resolves. During the replacement nothing may be stored for a moment, so the
-   * number at Twilio must still have the webhook that is saved here.
+   * webhook is durable when the promise resolves. While an earlier webhook is being replaced, there is a moment in
+   * which none is stored, so the number at Twilio must still have the webhook that is saved here.
    */
   save(uid: string, webhook: Webhook, signal: AbortSignal): Promise<void>;
   /** Returns the saved webhook of this SmsNumber, or undefined if there is none. */
@@ -69,7 +69,10 @@ export interface PreviousWebhooksOptions {
   takeOverFrom?: string | undefined;
 }
 
-/** The only key in each Secret. It is effectively public: the docs say how to read a saved webhook by hand. */
+/**
+ * The only key in each Secret with a saved webhook. Its name must not change: the docs say how to read a saved
+ * webhook by hand.
+ */
 const KEY = "webhook.json";
 const ACCOUNT_ANNOTATION = "smschannel.dev/account-sid";
 
@@ -88,7 +91,7 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
     },
     async kept(number, signal) {
       const found = await read(keyOf(number), signal);
-      // If the account was not known when the webhook was saved, any holder of the number may have it.
+      // If the account was not known when the webhook was saved, any holder of the number may have the webhook.
       const isIts = (found?.accountSid || number.accountSid) === number.accountSid;
       return isIts ? found?.webhook : undefined;
     },
@@ -122,7 +125,7 @@ interface StoredWebhook {
   accountSid?: string | undefined;
 }
 
-/** Reads and writes the Secrets. The key (a UID or a SID) is a part of the Secret's name. */
+/** Reads and writes the Secrets with saved webhooks. The key (a UID or a SID) is a part of the Secret's name. */
 function webhookSecrets(options: PreviousWebhooksOptions) {
   const { client, log, namespace, instance } = options;
   const own = (key: string) => ({ namespace, name: nameOf(instance, key) });
@@ -140,8 +143,8 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
   };
   const read = async (key: string, signal: AbortSignal): Promise<StoredWebhook | undefined> => {
     const saved = storedIn(await client.get(secrets, own(key), signal), log);
-    // This installation has no such Secret, but the installation that was taken over may have one. It is copied on
-    // the first read.
+    // This installation has no Secret with a webhook for this key, but the installation that was taken over may
+    // have one. That Secret is copied on the first read.
     const former = saved === undefined ? formerOf(options, key) : undefined;
     if (former === undefined) return saved;
     const inherited = storedIn(await unlessForbidden(client.get(secrets, former, signal)), log);
@@ -183,7 +186,10 @@ async function created(client: KubeClient, secret: Secret, signal: AbortSignal):
 
 const nameOf = (instance: string, key: string) => `${previousPrefix(instance)}${key}`;
 
-/** The Secret of the installation that is taken over; `takeOverFrom` is `namespace/release`. */
+/**
+ * The name and namespace of the Secret for this key in the installation that is taken over; `takeOverFrom` is
+ * `namespace/release`.
+ */
 function formerOf({ takeOverFrom }: PreviousWebhooksOptions, key: string) {
   const slash = takeOverFrom?.indexOf("/") ?? -1;
   if (takeOverFrom === undefined || slash < 1) return undefined;
