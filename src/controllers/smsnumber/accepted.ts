@@ -88,8 +88,8 @@ function streamMissing({ number, stream }: AcceptanceInput): Refusal | undefined
 const REQUIRED_REPLIES = ["OptOutConfirmation", "OptInConfirmation", "Help"] as const;
 
 /**
- * Refuses a short code outside a Messaging Service that lacks a required reply. Twilio answers STOP, START and HELP
- * for long codes and inside Messaging Services, but not for such a short code.
+ * Refuses a short code that lacks a required reply and is in no Messaging Service. Twilio answers STOP, START and
+ * HELP for long codes and inside Messaging Services, but not for such a short code.
  */
 function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal | undefined {
   if (number.spec.type !== "ShortCode" || inService) return undefined;

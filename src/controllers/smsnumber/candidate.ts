@@ -42,8 +42,8 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
       effectiveNumber(object).managementPolicy === "Manage" &&
       object.metadata.deletionTimestamp === undefined &&
       refusal?.stopsWiring !== true,
-    // "Found" needs a reading of the Twilio account. If its credentials are refused, the number counts as "not found"
-    // and not as "unknown": an SmsNumber with a wrong token must not make other SmsNumbers wait.
+    // "Found" needs a reading of the Twilio account. If Twilio refuses the credentials, the number counts as "not
+    // found" and not as "unknown": an SmsNumber with a wrong token must not make other SmsNumbers wait.
     found:
       snapshot !== undefined
         ? number?.capabilities.sms === true

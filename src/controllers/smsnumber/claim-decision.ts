@@ -107,8 +107,9 @@ function precedence(self: Candidate, others: readonly Candidate[]): "first" | "b
 }
 
 /**
- * Sorts the oldest first, then by namespace and name, so that every process decides alike. Age alone is not enough:
- * creation times have whole seconds, and one `kubectl apply` makes many objects within the same second.
+ * Is `a` before `b` in the line? The oldest comes first, then the order is by namespace and name, so that every
+ * process decides alike. Age alone is not enough: creation times have whole seconds, and one `kubectl apply` makes
+ * many objects within the same second.
  */
 function comesBefore(a: Candidate, b: Candidate): boolean {
   if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs < b.createdAtMs;

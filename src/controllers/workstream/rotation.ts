@@ -16,7 +16,7 @@ export const FORMER_TOKEN_MS = 24 * 3_600_000;
 export const AFTER_NEWER_SEEN_MS = 3_600_000;
 /**
  * How many former tokens are kept at the most. Twilio has two tokens at a time, so few are ever in use. But the
- * owner of an account can make new tokens all day, and each takes space in a Secret that tenants share.
+ * owner of an account can make new tokens all day, and each token takes space in a Secret that tenants share.
  */
 export const MOST_FORMER_TOKENS = 8;
 
@@ -58,8 +58,9 @@ export function rotate({ known, accepted, firstAcceptedAt, forget, now }: Rotati
 /** Gives a former token its end. Once an end was set, it can only become earlier. */
 function retire(record: TokenRecord, newerSeen: readonly number[], now: number) {
   const retiredAtMs = record.retiredAtMs ?? now;
-  // A text that a current token signed before this one was retired does not prove a promotion: with two tokens in
-  // the Secret, both were current. Only texts from after the retirement show which token Twilio signs with.
+  // A text that a current token signed before the former token was retired does not prove a promotion: with two
+  // tokens in the Secret, both were current then. Only texts from after the retirement show which token Twilio
+  // signs with.
   const proof = newerSeen.map((at) => Math.max(at, retiredAtMs) + AFTER_NEWER_SEEN_MS);
   const notAfterMs = Math.min(
     record.notAfterMs ?? Number.POSITIVE_INFINITY,

@@ -94,8 +94,8 @@ async function recordTokens(
   { accountSid, accepted }: NonNullable<CredentialFacts["onlyTokens"]>,
 ) {
   const key = routeKey({ ...where, accountSid });
-  // Only an existing route gets the tokens. For a new route the table might be full, and that report would hide
-  // what is wrong with the credentials.
+  // Only an existing route gets the tokens. For a new route the table might be full, and a report of that would
+  // hide what is wrong with the credentials.
   if (deps.records.route(key) === undefined) return;
   const firstAcceptedAt = await acceptedSince(deps, key, accepted);
   const now = deps.clock.now();

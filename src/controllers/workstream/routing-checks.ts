@@ -12,7 +12,10 @@ export interface RoutingChecksOptions {
   judge: Pick<RuleJudge, "judge">;
   clock: Clock;
   log: Log;
-  /** Called when a verdict on this WorkStream comes after an attempt has finished without it. */
+  /**
+   * Called with a WorkStream's key when the verdict on its rules comes after an attempt has finished without the
+   * verdict.
+   */
   onChange(key: string): void;
 }
 

@@ -2,8 +2,8 @@ import type { Reason } from "../../api/reasons.ts";
 import type { AccountView } from "../accounts/account-view.ts";
 
 /**
- * What the SmsNumbers of a WorkStream need to know about it. The WorkStream's reconciler writes it. It exists only
- * in this process: after a restart it is determined again.
+ * What the SmsNumbers of a WorkStream need to know about it. The WorkStream's reconciler writes it. This state
+ * exists only in this process: after a restart it is determined again.
  */
 export interface StreamState {
   /** Key of the route in the records; undefined while Twilio has never accepted the credentials. */

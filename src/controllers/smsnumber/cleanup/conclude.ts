@@ -25,7 +25,7 @@ export async function conclude(
   switch (ending.do) {
     case "close":
       // When only the SmsNumber's status names the number, it is unknown whether a saved webhook is kept for the
-      // number. So delete one in any case.
+      // number. So delete the saved webhook in case there is one.
       if (debt.by === "status") await dropOwed(deps, held, ctx.signal);
       else await dropOwedIfAny(deps, held.phoneNumberSid, ctx.signal);
       // An earlier attempt may have ended the claim already. Then a successor may hold the number, and the
