@@ -8,7 +8,7 @@ import { startInbox } from "./inbox.ts";
 
 export interface StartedChild {
   child: ChildProcess;
-  /** The part of the output that the first group of the pattern matched. */
+  /** The part of the child's output that the first group of the pattern `says` matched. */
   said: string;
 }
 

@@ -111,7 +111,8 @@ export async function run(args: string[]): Promise<void> {
 }
 
 /**
- * Makes a table for each of the two other servers, which store a text once and do nothing else. Returns the database URL of each server.
+ * Makes a table for the bare server and a table for the Express server. These two servers store a text once and do nothing else. Returns
+ * the database URL of each of the three servers.
  */
 async function prepare(
   owner: pg.Client,
@@ -148,7 +149,7 @@ async function end({ child }: Server): Promise<void> {
   await exited;
 }
 
-/** Measures all three servers under each load, and returns one sample for each. */
+/** Measures all three servers under each load in every run, and returns one sample for each of these measurements. */
 async function measure(
   servers: Server[],
   runs: number,
@@ -157,8 +158,8 @@ async function measure(
   const measured = async (server: Server, load: Load) => (await phase(server, surroundings, load)).sample;
   const samples: LoadSample[] = [];
   for (let run = 0; run < runs; run++) {
-    // Each run begins with another server, because the first server after a checkpoint has a disadvantage. The servers take turns within
-    // each load, so that the results to compare are not half a minute apart.
+    // Each run begins with a different server, because the first server after a checkpoint has a disadvantage. The servers take turns
+    // within each load, so that the results to compare are not half a minute apart.
     const inTurn = servers.map((_, i) => servers[(i + run) % servers.length]!);
     for (const connections of CONNECTIONS)
       for (const server of inTurn) {

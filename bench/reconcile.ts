@@ -20,7 +20,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 const LATENCY_MS = 100;
 const SHARDS = 4;
 const RESYNC_MS = 300_000;
-/** This number of writes takes about five seconds on two cores. */
+/** How many writes measure the speed of the API server. They take about five seconds on two cores. */
 const PROBE_WRITES = 2000;
 
 /** `npm run bench -- reconcile [--runs 5] [--sizes 100,1000]` */
@@ -35,7 +35,8 @@ export async function run(args: string[]): Promise<void> {
   const outcomes: ReconcileOutcome[] = [];
   try {
     await applyCrds(plane.kubeconfig);
-    // The sizes take turns, so that a machine that is busy for a while disturbs all sizes alike.
+    // The sizes (how many numbers become Ready) take turns, so that a machine that is busy for a while disturbs the runs of all sizes
+    // alike.
     for (let at = 0; at < Number(values.runs); at++) {
       for (const size of sizes) {
         process.stderr.write(`run ${at + 1} of ${values.runs}, ${size} numbers …\n`);
@@ -113,8 +114,8 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
     const kept = await client.list(secrets, { namespace: operatorNamespace });
     const previous = kept.items.filter(({ type }) => type === "smschannel.dev/previous-webhook").length;
     const heapMiB = (heapUsed() - heapBefore) / 2 ** 20;
-    // The speed of an API server changes by a third within minutes. The mean of the speeds before and after stands for the speed during the
-    // run.
+    // The speed of an API server changes by a third within minutes. The mean of its speeds before and after the run stands for its speed
+    // during the run.
     const secondsAfter = await secondsToWrite(client, probes, "after", PROBE_WRITES);
     const perSecond = (2 * PROBE_WRITES) / (secondsBefore + secondsAfter);
     const rest = await anHourAtRest({ kubeconfig, clock, simulator: simulator.url });
@@ -140,7 +141,10 @@ async function measure(kubeconfig: string, size: number, suffix: string): Promis
   }
 }
 
-/** Counts all writes, once there was no write for a second: events are written later than the changes that they report. */
+/**
+ * Counts all writes to the API server once there was no write for a second. Kubernetes events are written later than the changes that they
+ * report.
+ */
 async function written(kubeconfig: string): Promise<Map<string, number>> {
   for (let before = await kubeWrites(kubeconfig); ; ) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -172,7 +176,7 @@ async function anHourAtRest({
   return { writes: difference(before, await kubeWrites(kubeconfig)), calls: await callsOf(simulator) };
 }
 
-/** Waits until there was no call to Twilio for three times its latency. Then all work of this minute is done. */
+/** Waits until there was no call to Twilio for three times Twilio's latency. By then all work of the skipped minute is done. */
 async function quiet(simulator: string) {
   for (let seen = -1; ; ) {
     const now = (await requestsOf(simulator)).length;
@@ -232,7 +236,7 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
   const isReady = (object: SmsNumber) =>
     object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   let lastChange = performance.now();
-  // Objects are counted by watch events. The operator runs in this process too, and polling would slow it down.
+  // Ready objects are counted by watch events. The operator runs in this process too, and polling would slow it down.
   const ready = new Set<string>();
   const waiting = new Map<string, SmsNumber>();
   for (const informer of informers) {
@@ -259,7 +263,7 @@ function readyWatch(client: KubeClient, namespace: string, size: number) {
         const example = first && standingOf(first);
         return { done: ready.size, of: informers.length * size, example };
       }),
-    /** Resolves after a second without a change. Then the last status has been written. */
+    /** Resolves once no object has changed for a second. By then the operator has written the last status. */
     async settled() {
       while (performance.now() - lastChange < 1000) await new Promise((resolve) => setTimeout(resolve, 200));
     },

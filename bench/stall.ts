@@ -1,14 +1,14 @@
 const STALL_MS = 120_000;
 const LOOK_EVERY_MS = 1000;
 
-/** How much is done, and an example of an object that is not done, with the reason. */
+/** How far a bench has come: how many of how many objects are done, and an example of an object that is not done, with the reason. */
 export interface Standing {
   done: number;
   of: number;
   example: string | undefined;
 }
 
-/** Resolves when `all` resolves. Rejects after two minutes without progress, so that a bench that cannot end says why. */
+/** Resolves when the promise `all` resolves. Rejects after two minutes without progress, so that a bench that cannot end says why. */
 export async function unlessItStalls(all: Promise<void>, look: () => Standing): Promise<void> {
   let [best, atMs] = [-1, performance.now()];
   const stalled = Promise.withResolvers<never>();

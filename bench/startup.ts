@@ -97,7 +97,10 @@ async function measure(
   }
 }
 
-/** Resolves with the first line that fits. The other lines are read, too, because a process blocks when its output pipe is full. */
+/**
+ * Resolves when the child has written a line that `fits` accepts. All other lines are read, too, because a process blocks when its output
+ * pipe is full.
+ */
 function firstLine(child: ChildProcess, fits: SaysThatItWorks): Promise<void> {
   return new Promise((found, failed) => {
     createInterface({ input: child.stdout! }).on("line", (line) => {

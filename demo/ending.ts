@@ -30,9 +30,9 @@ export async function playEnding(
 }
 
 /**
- * Deletes what the demo applied to a cluster that the demo does not delete. This happens while the operator still runs, because the
- * operator has to give the webhooks back. SmsNumbers are deleted first, because giving back a webhook needs the number's WorkStream and
- * Secret.
+ * Deletes the objects that the demo applied, when the cluster itself is not deleted at the end of the demo. The operator still runs at this
+ * time, because it has to give the webhooks back. SmsNumbers are deleted first, because giving back a webhook needs the number's WorkStream
+ * and Secret.
  */
 export async function deleteExamples(scene: Scene, objects: Objects): Promise<void> {
   const signal = AbortSignal.timeout(GONE_WITHIN_MS);

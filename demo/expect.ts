@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * A step saw something other than expected. The message names what was seen and what was expected; the demo shows it without a stack trace.
+ * The error of a demo step that saw something other than expected. The message names what was seen and what was expected; the demo shows
+ * the message without a stack trace.
  */
 export class NotSeen extends Error {
   override readonly name = "NotSeen";
@@ -14,11 +15,11 @@ export function expectSame(what: string, seen: unknown, expected: unknown): void
 }
 
 export interface Wait<T> {
-  /** What the caller waits for. The message of a failure contains it after "expected". */
+  /** What `waitFor` waits for, in words. The message of a failure contains these words after "expected". */
   readonly expected: string;
-  /** Returns undefined as long as the caller must go on waiting. */
+  /** Returns what `waitFor` waits for, or undefined as long as it is not there. */
   look(): T | undefined | Promise<T | undefined>;
-  /** What was seen instead. The message of a failure contains it after "saw". */
+  /** What was seen when the time was over, in words. The message of a failure contains these words after "saw". */
   seen(): string;
   readonly withinMs: number;
   readonly signal: AbortSignal;

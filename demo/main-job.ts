@@ -52,7 +52,7 @@ async function seeWebhook(
     const expected = `${operator.publicUrl}/inbound/${namespace}/${name}`;
     expectSame("the WorkStream's status.inboundUrl", inboundUrl, expected);
     const now = await webhookOf(twilioUrl, credentials, number, signal);
-    // The fragment is not part of the address: it contains Twilio's connection overrides.
+    // The fragment of the webhook's URL is not part of the address: it contains Twilio's connection overrides.
     expectSame("the number's SmsUrl at Twilio", now.smsUrl.split("#")[0], expected);
     expectSame("its SmsMethod", now.smsMethod, "POST");
     teller.note(`before: ${describeWebhook(before)}`);

@@ -37,7 +37,9 @@ export function inDefaultNamespace(kinds: Kinds, objects: KubeObject[]): KubeObj
   );
 }
 
-/** The kinds that the manifests may use: the kinds of `crds`, and the few built-in kinds that the examples need. */
+/**
+ * The kinds that the demo's manifests may use: the kinds that the CRDs in `crds` define, and the few built-in kinds that the examples need.
+ */
 export class Kinds {
   readonly #types = new Map<string, ResourceType>();
 
@@ -65,7 +67,7 @@ const rank = ({ kind }: KubeObject) => (FIRST.includes(kind) ? FIRST.indexOf(kin
 export interface Applied {
   readonly type: ResourceType;
   readonly object: KubeObject;
-  /** The line that kubectl would print: `workstream.smschannel.dev/support created`. */
+  /** The line that kubectl would print after it applied the object: `workstream.smschannel.dev/support created`. */
   readonly line: string;
 }
 

@@ -19,7 +19,7 @@ export interface DemoObject extends KubeObject {
 const KINDS: ResourceType<DemoObject>[] = [workStreams, smsNumbers, operatingHours];
 const READY_WITHIN_MS = 60_000;
 
-/** Watches the three kinds as any client can, and reports each change of a condition once. */
+/** Watches WorkStreams, SmsNumbers and OperatingHours as any client can, and reports each change of a condition once. */
 export class Objects {
   readonly #informers: Informer<DemoObject>[];
   readonly #told = new Map<string, string>();

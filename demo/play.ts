@@ -40,7 +40,7 @@ export async function playDemo(
     if (signal.aborted) return false;
     reporter.end({ ok: false, steps: teller.steps });
     for (const file of logFiles) process.stderr.write(`\nthe end of ${file}:\n${lastLines(file, 15)}\n`);
-    // NotSeen was already reported as the failed step. Any other error is a bug, so its stack trace is shown.
+    // An error of class NotSeen was already reported as the failed step. Any other error is a bug, so its stack trace is shown.
     if (!(error instanceof Error && error.name === "NotSeen"))
       process.stderr.write(`${(error as Error).stack}\n`);
     return false;
@@ -48,8 +48,8 @@ export async function playDemo(
 }
 
 /**
- * Rejects as soon as the demo is interrupted. It does not wait for work that cannot be interrupted, such as building a control plane: that
- * work ends with this process.
+ * Rejects as soon as the demo is interrupted, without waiting for `work`. Work that cannot be interrupted, such as building a control
+ * plane, ends with this process.
  */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
@@ -59,7 +59,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([work, promise]);
 }
 
-/** Prints what to try, and resolves when a user interrupts the demo. */
+/** Prints the text that says what to try, and resolves when a user interrupts the demo. */
 async function stayUp(text: string, signal: AbortSignal): Promise<void> {
   process.stdout.write(text);
   // Node ends a process that only waits for a promise. The timer keeps the process alive.

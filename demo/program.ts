@@ -8,11 +8,11 @@ const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 20_000;
 
 export interface ProgramOptions {
-  /** The subcommand and its flags. */
+  /** The subcommand of `smschannel` and its flags. */
   readonly args: readonly string[];
   /**
-   * The settings of the program. From the environment of this process it gets only PATH, HOME and TMPDIR, so that no other setting leaks
-   * in.
+   * The settings of the program. From the environment of this process, the program gets only PATH, HOME and TMPDIR, so that no other
+   * setting leaks in.
    */
   readonly env: Readonly<Record<string, string>>;
   /** The folder of the program's log file. */

@@ -35,9 +35,9 @@ export interface Scene {
   readonly examples: KubeObject[];
   readonly twilioUrl: string;
   readonly credentials: DemoCredentials;
-  /** The number as in the SmsNumber: digits only. */
+  /** The demo's phone number in the form that the SmsNumber uses: digits only. */
   readonly number: string;
-  /** The number's webhook at Twilio before any manifest was applied. */
+  /** The webhook that the demo's number had at Twilio before any manifest was applied. */
   readonly before: DemoWebhook;
 }
 
@@ -48,7 +48,7 @@ export interface SceneOptions {
   readonly stack: AsyncDisposableStack;
 }
 
-/** Starts the control plane, the database, the simulated Twilio and the operator, creates the kinds, and shows that each of these works. */
+/** Starts the control plane, the database, the simulated Twilio and the operator, applies the CRDs, and shows that each of these works. */
 export async function setScene(
   teller: Teller,
   { log, stack }: SceneOptions,
@@ -100,7 +100,7 @@ export async function setScene(
   return { stage, database, operator, kinds, examples, twilioUrl, credentials, number, before };
 }
 
-/** The first object of this kind. The demo follows only one object of each kind. */
+/** Returns the first of the objects that has this kind. The demo follows only one object of each kind. */
 export function only(objects: readonly KubeObject[], kind: string): KubeObject {
   const found = objects.find((object) => object.kind === kind);
   if (found === undefined) throw new Error(`the examples contain no ${kind}`);

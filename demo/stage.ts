@@ -43,7 +43,10 @@ export async function startCluster(log: Log, stack: Stack, signal: AbortSignal):
 
 export interface DemoDatabase {
   readonly ownerUrl: string;
-  /** The URL with the receiver's role, which can only insert. The controller's role can read when routes were last used. */
+  /**
+   * The database URLs of the receiver and the controller. The receiver's role can only insert. The controller's role can read when routes
+   * were last used.
+   */
   readonly receiverUrl: string;
   readonly controllerUrl: string;
 }
@@ -103,7 +106,8 @@ export async function startOperator(
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: OPERATOR_NAMESPACE } };
   await client.apply(namespaces, namespace, { fieldManager: "kubectl", force: true }, signal);
   const common = { KUBECONFIG: kubeconfig, OPERATOR_NAMESPACE, LOG_LEVEL: "info" };
-  // Both start at the same time: the receiver is not ready before the controller has written the routes, even if there are no routes.
+  // Controller and receiver start at the same time: the receiver is not ready before the controller has written the routes, even if there
+  // are no routes.
   const starting = [
     startProgram(
       {
@@ -130,7 +134,7 @@ export async function startOperator(
           ...common,
           PORT: String(port),
           DATABASE_URL: database.receiverUrl,
-          // The delay gives load balancers time to notice that a receiver ends. The demo has no load balancer.
+          // A shutdown delay gives load balancers time to notice that a receiver ends. The demo has no load balancer, so it has no delay.
           SHUTDOWN_DELAY: "0s",
         },
       },

@@ -18,8 +18,8 @@ export function postmasterPid(dataDir: string): number {
 }
 
 /**
- * The process ids of the children. PostgreSQL starts a process for each connection. The kernel adds the CPU time of an ended process to its
- * parent.
+ * The process ids of the children of process `parent`: PostgreSQL starts a process for each connection. The kernel adds the CPU time of an
+ * ended process to its parent.
  */
 function childrenOf(parent: number): number[] {
   return readdirSync("/proc")

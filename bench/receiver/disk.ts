@@ -11,7 +11,7 @@ export class DiskProbe {
   #ended: Promise<void> = Promise.resolve();
   readonly #file: string;
 
-  /** `folder` must be on the same disk as the database. */
+  /** `folder`, to which the probe writes, must be on the same disk as the database. */
   constructor(folder: string) {
     this.#file = join(folder, "probe");
   }
@@ -26,7 +26,10 @@ export class DiskProbe {
     await rm(this.#file, { force: true });
   }
 
-  /** The longest write since the last call of this method, including a write that has not ended yet. */
+  /**
+   * The milliseconds of the longest write since the last call of this method. A write that has not ended yet counts
+   * too.
+   */
   takeLongestMs(): number {
     const underWayMs = this.#beganAtMs === undefined ? 0 : performance.now() - this.#beganAtMs;
     const longestMs = Math.max(this.#longestMs, underWayMs);

@@ -61,7 +61,7 @@ function fieldsOf(i: number): Record<string, string> {
 
 export interface LoadResult {
   acknowledged: number;
-  /** Texts that were not answered with 200, or were not answered at all. */
+  /** How many texts were not answered with 200, or were not answered at all. */
   refused: number;
   seconds: number;
   /**
@@ -110,7 +110,7 @@ export async function openLoop(
 /** One sender. It keeps its connection, and opens a new connection when the server has closed it. */
 interface LoadClient {
   socket: Socket | undefined;
-  /** The time at which the text was due that now waits for its answer. Undefined: no text waits for an answer. */
+  /** When the text was due for whose answer this sender waits. Undefined: this sender waits for no answer. */
   dueMs: number | undefined;
   answer: string;
 }
@@ -203,7 +203,9 @@ class LoadRun {
     return socket;
   }
 
-  /** Counts the text that waits for its answer, if there is such a text. */
+  /**
+   * Records how long the sender's text took, and makes the sender free for the next text. Does nothing when the sender waits for no answer.
+   */
   #end(client: LoadClient, isAcknowledged: boolean) {
     if (client.dueMs === undefined) return;
     const now = performance.now();
@@ -217,7 +219,10 @@ class LoadRun {
     else this.#onFree(client);
   }
 
-  /** Gives up texts that have waited longer than Twilio would wait: one lost answer must not hold up the whole measurement. */
+  /**
+   * Gives up each text that has waited for its answer longer than Twilio would wait: one lost answer must not hold up the whole
+   * measurement.
+   */
   #giveUp() {
     const now = performance.now();
     for (const client of this.#clients)

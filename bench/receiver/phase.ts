@@ -20,7 +20,7 @@ export interface PhaseSurroundings {
   postmaster: number;
   texts: Buffer[];
   disk: DiskProbe;
-  /** The loads that had to be repeated. `phase` adds to this list. */
+  /** The loads that had to be repeated. The function `phase` adds them to this list. */
   disturbed: Disturbed[];
 }
 
@@ -31,7 +31,10 @@ export interface Phase {
   latencies: Float64Array;
 }
 
-/** How often a load is tried. A load that is disturbed every time is not disturbed by chance, so the result of its last try counts. */
+/**
+ * How often a load is tried at most. A load that is disturbed at every try is not disturbed by chance, so the result of its last try
+ * counts.
+ */
 const MOST_TRIES = 4;
 
 /** Runs one load on an empty table, and repeats it when it was disturbed. The last try counts even if it was disturbed. */
@@ -80,6 +83,6 @@ async function attempt(
   return { sample, latencies, diskMs };
 }
 
-/** The percentile of sorted values. */
+/** The value below which the share `part` of the sorted values lies: 0.99 gives the 99th percentile. */
 export const percentile = (sorted: Float64Array, part: number) =>
   sorted[Math.floor(sorted.length * part)] ?? 0;

@@ -5,8 +5,8 @@ export interface LoadSample {
   server: ServerName;
   run: number;
   /**
-   * The number of connections, each of which sends its next text as soon as its last text is answered. `half` is a load at an even rate:
-   * half of the rate that 128 connections reached.
+   * The number of connections of the load. Each connection sends its next text as soon as its last text is answered. `half` is not a number
+   * of connections but a load at an even rate: half of the rate that 128 connections reached.
    */
   connections: 32 | 64 | 128 | "half";
   /** How many texts per second were acknowledged and durable. */
@@ -55,7 +55,7 @@ export interface Measured {
   disturbed: Disturbed[];
 }
 
-/** A disk that stalls this long disturbs the measurement, because the receiver refuses a text after 3 s. */
+/** A load is disturbed when a write to the disk takes this long or longer, because the receiver refuses a text after 3 s. */
 export const STALL_MS = 1000;
 
 export interface BenchTarget {
@@ -159,7 +159,7 @@ const atLeast = (name: string, value: number, unit: string, limit: number): Benc
   met: value >= limit,
 });
 
-/** Prints tables for people. */
+/** Prints the results of the bench as tables for people. */
 export function report(measured: Measured): void {
   const { samples, strangers, disturbed } = measured;
   if (samples.length > 0) reportLoad(samples);
