@@ -111,7 +111,10 @@ async function lintCharts() {
     );
 }
 
-/** Renders every scenario and the CRDs' chart, and adds the plain manifests. These must be the same as what the chart renders now. */
+/**
+ * Renders every scenario and the CRDs' chart, and adds the plain manifests. The plain manifests must be the same as what the chart renders
+ * now.
+ */
 async function renderAll(): Promise<Record<string, string>> {
   const rendered: Record<string, string> = {};
   for (const [name, values] of Object.entries(scenarios)) {

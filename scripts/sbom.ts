@@ -37,7 +37,7 @@ function onlyBundled(whole: Bom): Bom {
   const self = whole.metadata.component["bom-ref"];
   const kept = (ref: string) => ref === self || inBundle.has(ref);
   const { timestamp: _, ...metadata } = whole.metadata;
-  // npm names the project after its folder, and always gives it the type library.
+  // npm names the project after its folder, and always gives it the type library. Both are corrected here.
   const component = {
     ...metadata.component,
     name: self.slice(0, self.lastIndexOf("@")),

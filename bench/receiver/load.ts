@@ -110,7 +110,7 @@ export async function openLoop(
 /** One sender. It keeps its connection, and opens a new connection when the server has closed it. */
 interface LoadClient {
   socket: Socket | undefined;
-  /** When the text was due for whose answer this sender waits. Undefined: this sender waits for no answer. */
+  /** The time at which the unanswered text of this sender was due. Undefined: this sender has no unanswered text. */
   dueMs: number | undefined;
   answer: string;
 }
@@ -204,7 +204,8 @@ class LoadRun {
   }
 
   /**
-   * Records how long the sender's text took, and makes the sender free for the next text. Does nothing when the sender waits for no answer.
+   * Records how long the sender's unanswered text took, and makes the sender free for its next text. Does nothing when the sender has no
+   * unanswered text.
    */
   #end(client: LoadClient, isAcknowledged: boolean) {
     if (client.dueMs === undefined) return;

@@ -41,10 +41,10 @@ export async function bundleProgram(folder?: string): Promise<Inputs> {
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 160,
-    // scripts/bundle/licenses.ts collects all licences in one file.
+    // Licence comments are dropped, because scripts/bundle/licenses.ts collects all licences in one file.
     legalComments: "none",
     define: { SMSCHANNEL_BUNDLED: "true", SMSCHANNEL_VERSION: JSON.stringify(version) },
-    // CommonJS packages load Node's modules with `require`, which ES modules do not have.
+    // Defines `require`: CommonJS packages load Node's modules with it, and ES modules do not have it.
     banner: {
       js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
     },

@@ -38,8 +38,8 @@ const ofTheOperator: Metadata = (name, annotations) => {
 };
 
 /**
- * The metadata in the chart that has only the CRDs. This chart has no helper templates, so labels and annotations of users are inserted
- * here.
+ * The metadata of a CRD in the chart that has only the CRDs. This chart has no helper templates, so labels and annotations of users are
+ * inserted here.
  */
 const ofTheirOwn: Metadata = (name, annotations) => [
   `name: ${name}`,

@@ -192,7 +192,8 @@ export function chartSchema(root: string): [string, string][] {
     title: "Values of the chart sms-channel-operator",
     ...objectOf(values, 0),
   };
-  // A parent chart passes `global` and `enabled` to every subchart. `global` may contain values for the parent's other subcharts.
+  // The schema allows `global` and `enabled`, because a parent chart passes them to every subchart. `global` may contain values for the
+  // parent's other subcharts.
   Object.assign(schema.properties.global!, { additionalProperties: true });
   Object.assign(schema.properties, { enabled: { type: "boolean" } });
   return [[`${chart}/values.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`]];

@@ -37,7 +37,7 @@ kind: Kustomization
 resources: [crds.yaml, operator.yaml]
 `;
 
-/** The text that the chart renders now. It does not have the first line of install.yaml. */
+/** Renders the chart, and returns the text that install.yaml has after its first line. */
 export async function render(root: string): Promise<string> {
   const name = "sms-channel-operator";
   const args = ["template", name, CHART, "--namespace", name, "--values", VALUES, "--no-hooks"];
@@ -70,7 +70,7 @@ function hashOfSource(root: string): string {
   const files = readdirSync(join(root, CHART), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    // A README does not change what the chart renders.
+    // A README is left out of the hash, because it does not change what the chart renders.
     .filter((path) => !path.endsWith(".md"));
   for (const path of [...files, VALUES].sort())
     hash

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { type Crd, readCrds, type Schema } from "../../src/api/crds.ts";
 
-/** The lists that are the same in several kinds: the name of the field, and the name of the TypeScript type of the list's items. */
+/** The fields that have the same list in several kinds, each with the name of the TypeScript type of the list's items. */
 const SHARED: Record<string, string> = { conditions: "Condition", automatedMessages: "AutomatedMessage" };
 const options = { additionalProperties: false, style: { printWidth: 110 } };
 
@@ -49,7 +49,10 @@ async function typesOf({ kind, plural, schema }: Crd): Promise<[string, string]>
   return [`src/api/${kind.toLowerCase()}.gen.ts`, `${header.join("\n")}\n\n${body}`];
 }
 
-/** Keeps what a TypeScript type can express. A list's minimal length is dropped, because the generator would make a tuple type of it. */
+/**
+ * Reduces a CRD's schema to what a TypeScript type can express. A list's minimal length is dropped, because the generator would make a
+ * tuple type of it.
+ */
 function plain(schema: Schema): JSONSchema {
   const { type, description, properties, items, required, enum: values } = schema;
   return {

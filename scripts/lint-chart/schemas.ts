@@ -21,7 +21,7 @@ export async function builtInSchemas(swagger: string, folder: string): Promise<v
   );
   for (const [name, definition] of Object.entries(definitions)) {
     const kinds = (definition["x-kubernetes-group-version-kind"] ?? []) as GroupVersionKind[];
-    // Definitions that belong to several groups, such as DeleteOptions, are not kinds of manifests.
+    // Definitions that belong to several groups, such as DeleteOptions, are not kinds of manifests, so no schema is written for them.
     const [kind] = kinds;
     if (kind === undefined || kinds.length > 1) continue;
     await put(folder, kind, { $ref: `#/definitions/${name}`, definitions: closure(name, strict) });
@@ -67,13 +67,13 @@ async function put(folder: string, { group, version, kind }: GroupVersionKind, s
   await writeFile(join(at, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(schema));
 }
 
-/** Types that the OpenAPI document describes only in prose. */
+/** The schemas of types that the OpenAPI document describes only in prose. */
 const special: Record<string, ManifestSchema> = {
   "io.k8s.apimachinery.pkg.util.intstr.IntOrString": { type: ["integer", "string"] },
   "io.k8s.apimachinery.pkg.api.resource.Quantity": { type: ["number", "string"] },
 };
 
-/** Makes every field that is not declared an error, because the API server would drop or refuse it. */
+/** Returns a schema that also refuses every field that is not declared, because the API server would drop or refuse such a field. */
 function strictly(schema: ManifestSchema): ManifestSchema {
   const { format: _, ...rest } = schema;
   const strict: ManifestSchema = Object.fromEntries(

@@ -66,7 +66,7 @@ async function serve(
   const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
   const record = newRecord({ request, url, address, match, at: clock.now() });
-  // The fault is chosen before the body is read, because it may have to reset the connection first.
+  // The fault is chosen before the body is read, because a fault may have to reset the connection before that.
   const fault = faults.take({
     ...address,
     operation: record.operation,
@@ -91,7 +91,8 @@ async function serve(
     record.errorCode = answer instanceof TwilioError ? answer.code : null;
     record.status = write(response, answer, { address, fault, context, concurrent, begun });
   } finally {
-    // This also runs after an error. A failed call must not count against the limit of concurrent calls forever, and it belongs in the log.
+    // This block also runs after an error: a failed call must not count against the limit of concurrent calls forever, and it belongs in
+    // the log.
     const left = inFlight.get(key)! - 1;
     if (left === 0) inFlight.delete(key);
     else inFlight.set(key, left);

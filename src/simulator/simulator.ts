@@ -43,7 +43,7 @@ export interface Simulator {
   readonly url: string;
   /** The simulator's whole state. Tests may read and change anything in it. */
   readonly state: SimulatorState;
-  /** The differences that `validateAgainstOpenApi` found. Empty when it is off. */
+  /** The differences that `validateAgainstOpenApi` found. Empty when that option is off. */
   readonly contractViolations: readonly string[];
   /** The functions that the control API offers over HTTP. */
   readonly control: Controls;

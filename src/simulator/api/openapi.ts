@@ -128,7 +128,7 @@ class OpenApiContract implements Contract {
   }
 
   #validate({ ajv, operation, what, value, schema, document }: Validation): void {
-    // An operation has one schema for each part of a call, so the names of operation and part are enough as a key.
+    // An operation has one schema for each part of a call, so the names of operation and part are enough as a key of the compiled schemas.
     const key = `${operation.product} ${operation.name} ${what}`;
     const { components } = document;
     const validate = compiled.get(key) ?? ajv.compile({ ...schema, components });
@@ -177,7 +177,7 @@ function tighten(node: unknown): unknown {
   const isForm = typeof rest.title === "string" && rest.title.endsWith("Request");
   if (isObject) rest.additionalProperties = false;
   if (isObject && !isForm) rest.required = Object.keys(rest.properties as JsonSchema);
-  // A client clears a setting by sending the field with an empty value.
+  // Every form field may be empty, because a client clears a setting by sending its field with an empty value.
   if (isForm)
     rest.properties = mapValues(rest.properties as JsonSchema, (schema) => ({
       anyOf: [schema, { const: "" }],

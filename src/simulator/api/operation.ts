@@ -55,9 +55,11 @@ export interface ApiOperation {
   method: "GET" | "POST" | "DELETE";
   /** The path. A name in braces stands for one path segment; `ApiCall.params` has its value. */
   path: string;
-  /** The permission that a restricted key needs; undefined: no restricted key may do this. */
+  /** The permission that a restricted key needs to call the operation. Undefined: no restricted key may call it. */
   permission?: string;
-  /** Allowed only with an auth token or a main key. Standard keys get the same 401 as for a wrong password. */
+  /**
+   * Whether the operation is allowed only with an auth token or a main key. Standard keys then get the same 401 as for a wrong password.
+   */
   mainOnly?: boolean;
   handle(call: ApiCall, context: SimulatorContext): ApiAnswer;
 }

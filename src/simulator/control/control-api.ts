@@ -9,9 +9,9 @@ import { InputError, readFaults, readInbound } from "./input.ts";
 import type { RequestRecord } from "./request-log.ts";
 import { describeState } from "./state-view.ts";
 
-/** What the control API offers. Tests call these functions directly. */
+/** The functions that the control API offers over HTTP. Tests call them directly. */
 export interface Controls {
-  /** Delivers a text from a customer. Resolves when a webhook has answered, or when it is clear that none will. */
+  /** Delivers a text from a customer. Resolves when a webhook has answered, or when it is clear that no webhook will answer. */
   inbound(text: InboundText): Promise<InboundDelivery>;
   /** Arms faults, in addition to those already armed. */
   faults(fault: SimulatedFault | SimulatedFault[]): void;
@@ -69,7 +69,7 @@ export class ControlApi {
       const result = await handler(body);
       sendJson(response, result === undefined ? 204 : 200, result);
     } catch (error) {
-      // Any other error is a bug in the simulator. The server logs it and closes the connection.
+      // An error that is not an InputError is a bug in the simulator. The server logs it and closes the connection.
       if (!(error instanceof InputError)) throw error;
       sendJson(response, 400, { error: error.message });
     }

@@ -21,6 +21,6 @@ export interface RequestRecord {
   durationMs: number;
   /** Names of form parameters that the operation does not know. Twilio ignores such parameters with the warning 20001. */
   ignored: string[];
-  /** The kind of the fault that struck the call. Null: no fault did. */
+  /** The kind of the fault that struck the call. Null: no fault struck the call. */
   fault: string | null;
 }

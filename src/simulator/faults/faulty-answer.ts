@@ -43,7 +43,7 @@ export function applyFault({ status, text, fault, address, context }: IntactAnsw
     return { status, text: `<html><body><h1>${status}</h1></body></html>`, contentType: "text/html" };
   if (fault?.kind === "garbage")
     return { status: 200, text: '{"account_sid": "AC', contentType: "application/json" };
-  // A call that is refused stays refused.
+  // The fault otherNumber changes only the answers of successful calls: a call that is refused stays refused.
   if (fault?.kind === "otherNumber" && status < 300)
     return { status: 200, text: wrongBody(text, address, context) };
   if (fault?.kind === "nextPage") return { status, text: withNextPage(text, fault.url) };
@@ -72,7 +72,7 @@ function withNextPage(text: string, url: string): string {
   return JSON.stringify(body);
 }
 
-/** A well-formed body about something else: another number of the account, or the same body with a different SID. */
+/** A well-formed body that describes the wrong resource: another number of the account, or the same resource with a different SID. */
 function wrongBody(text: string, address: ApiAddress, context: SimulatorContext): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   const region = context.state.region(address.region);

@@ -56,7 +56,10 @@ export class InboundTexts {
     this.#options = options;
   }
 
-  /** Resolves when a webhook has answered, or when it is clear that none will. Never rejects because of a webhook. */
+  /**
+   * Receives a text. Resolves when a webhook has answered, or when it is clear that no webhook will answer. Never rejects because of a
+   * webhook.
+   */
   async receive(text: InboundText): Promise<InboundDelivery> {
     const { state, clock } = this.#options;
     const region = state.regionOf(text.to);
@@ -112,7 +115,7 @@ export class InboundTexts {
     return reply ? [this.#options.replies.sendOwn(region, sender, text.from, reply)] : [];
   }
 
-  /** Calls the webhook. If it fails, calls the fallback once and reports to it what went wrong. Twilio never tries a third URL. */
+  /** Calls the webhook. If the webhook fails, calls the fallback once and tells it what went wrong. Twilio never tries a third URL. */
   async #call(
     account: SimulatedAccount,
     message: Message,
@@ -195,7 +198,7 @@ interface LoggedText {
 /** What a webhook answered after all attempts. */
 interface WebhookResponse {
   attempts: WebhookAttempt[];
-  /** The simulator was reset or closed during the call, so the fallback must not be called. */
+  /** Whether the simulator was reset or closed during the call. The fallback must then not be called. */
   isStopped: boolean;
   /** The replies that the answer asks for. Undefined: no attempt got a usable answer. */
   replies: TwimlReply[] | undefined;

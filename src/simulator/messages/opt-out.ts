@@ -78,12 +78,12 @@ export function optOutStep(
 /** A customer, and the sender or Messaging Service whose texts the customer may stop. */
 export interface OptOutPair {
   sender: { sid: string };
-  /** The Messaging Service that the sender belongs to. With a service, the customer stops all of its senders. */
+  /** The Messaging Service that the sender belongs to. If there is one, the customer's opt-out counts for all of its senders. */
   service: { sid: string } | undefined;
   customer: string;
 }
 
-/** Identifies an opt-out in `Region.optedOut`. */
+/** The key of an opt-out in `Region.optedOut`. */
 const keyOf = ({ sender, service, customer }: OptOutPair) => `${service?.sid ?? sender.sid} ${customer}`;
 
 export const isStopped = (region: Region, pair: OptOutPair): boolean => region.optedOut.has(keyOf(pair));

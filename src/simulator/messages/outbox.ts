@@ -8,7 +8,7 @@ import type { WebhookCaller } from "../webhooks/webhook-caller.ts";
 import { poolSender } from "./choose-sender.ts";
 import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 
-/** A text to send. The caller has already checked it. */
+/** A text to send. Whoever passes it to the outbox has already checked it. */
 export interface OutgoingText {
   accountSid: string;
   /** Null: the Messaging Service chooses a sender. */
@@ -32,7 +32,7 @@ interface OutboxOptions {
   state: SimulatorState;
   clock: Clock;
   webhooks: WebhookCaller;
-  /** Is called when a text was sent to a number of the simulated Twilio. */
+  /** Called with each text that was sent to a number of the simulated Twilio, so that it arrives there as an inbound text. */
   onArrival: (message: Message) => void;
 }
 
@@ -104,7 +104,7 @@ export class Outbox {
     return message;
   }
 
-  /** Cancels a scheduled text. False: the text was not scheduled, or is not scheduled any more. */
+  /** Cancels a scheduled text. Returns false when the text was not scheduled, or is not scheduled any more. */
   cancel(region: Region, message: Message): boolean {
     if (message.status !== "scheduled") return false;
     this.#move(region, message, "canceled");
@@ -183,7 +183,7 @@ export class Outbox {
     if (!url || account === undefined) return;
     const params = statusParams(message, status, clock.now());
     const tried = await webhooks.call({ url, method: "POST", params, authToken: () => account.authToken });
-    // If the text was deleted or the simulator was reset meanwhile, the delivery must not show up in the new state.
+    // If the text was deleted or the simulator was reset while the callback was called, the delivery must not show up in the new state.
     if (region.messages.get(message.sid) !== message) return;
     state.recordDelivery({
       kind: "status",

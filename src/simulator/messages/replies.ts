@@ -60,7 +60,7 @@ export class Replies {
     return message.sid;
   }
 
-  /** Counts this answer. Returns whether there were too many in a row. */
+  /** Counts one more answer to this pair of sender and customer. Returns whether the customer got too many answers in a row. */
   #isLoop(pair: string): boolean {
     const now = this.#clock.now();
     const last = this.#answered.get(pair);

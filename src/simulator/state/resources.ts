@@ -12,7 +12,7 @@ export interface SimulatedAccount {
   type: "Trial" | "Full";
   /** The SID of the parent account. An account without a parent has its own SID here. */
   ownerAccountSid: string;
-  /** How many calls may run at the same time. A call above that gets 429. Undefined: no limit. */
+  /** How many calls of the account may run at the same time. Each further call gets 429. Undefined: no limit. */
   concurrencyLimit: number | undefined;
   dateCreated: number;
   dateUpdated: number;
@@ -97,7 +97,7 @@ export interface SimulatedService extends OwnedResource {
   stickySender: boolean;
   usecase: string;
   usAppToPersonRegistered: boolean;
-  /** Undefined: the service uses Twilio's own keywords and answers. */
+  /** The keywords and answers under Advanced Opt-Out. Undefined: the service uses Twilio's own keywords and answers. */
   advancedOptOut: AdvancedOptOut | undefined;
 }
 

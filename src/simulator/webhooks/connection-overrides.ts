@@ -24,7 +24,7 @@ const defaultSettings: ConnectionSettings = {
 /** Twilio's error codes for an invalid fragment: 11240 unknown name, 11241 invalid value, 11243 unknown edge. */
 type OverrideErrorCode = 11240 | 11241 | 11243;
 
-/** An invalid fragment. Twilio then does not call the webhook at all. */
+/** The error for an invalid fragment of a webhook's URL. Twilio does not call a webhook with such a URL at all. */
 export class OverrideError extends Error {
   readonly code: OverrideErrorCode;
   constructor(code: OverrideErrorCode, message: string) {

@@ -1,15 +1,15 @@
 import { type LookupAddress, lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 
-/** How long an answer is kept: about the shortest time for which real resolvers keep an answer. */
+/** How long a DNS answer is kept: about the shortest time for which real resolvers keep an answer. */
 const KEPT_MS = 5000;
 
 type Addresses = Promise<LookupAddress[]>;
 
 /**
  * A DNS lookup that keeps answers for a few seconds and shares one query among simultaneous lookups, like the resolver between Twilio and a
- * customer's name server. Without it, a hundred texts per second would be a hundred queries. A cluster's DNS loses some queries at that
- * rate, and the webhook would seem unreachable. Failures are not kept.
+ * customer's name server. With a plain DNS lookup, a hundred texts per second would be a hundred queries. A cluster's DNS loses some
+ * queries at that rate, and the webhook would seem unreachable. Failures are not kept.
  */
 export function rememberingLookup(now: () => number): LookupFunction {
   const answers = new Map<string, { answer: Addresses; until: number }>();

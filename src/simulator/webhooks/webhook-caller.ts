@@ -54,7 +54,7 @@ interface WebhookOutcome {
   attempts: WebhookAttempt[];
   /** The first good answer. Undefined: all attempts failed. */
   answer?: WebhookAnswer;
-  /** `clear` ended the call. */
+  /** Whether `clear` ended the call. */
   isStopped: boolean;
 }
 

@@ -19,7 +19,10 @@ interface WebhookRequest {
 /** An answer, or the reason why there is no complete answer. */
 export type WebhookResult =
   | { status: number; headers: IncomingMessage["headers"]; body: string }
-  /** `code` is Twilio's error code. `retry` is the retry policy (`rp`) that covers this failure. Undefined: Twilio never retries it. */
+  /**
+   * `code` is Twilio's error code. `retry` is the retry policy (`rp`) that covers this failure. It is undefined when Twilio never retries
+   * the failure.
+   */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
 
 /** Bounds the memory that an answer takes. The limit is far above 64 KiB, the size above which TwiML is refused. */
@@ -109,7 +112,7 @@ class RequestInProgress {
       length += chunk.length;
       if (length <= LONGEST_ANSWER) chunks.push(chunk);
     });
-    // When the connection is cut in the middle of the answer, there is an error and no `end`.
+    // When the connection is cut in the middle of the answer, Node emits `error` and never `end`.
     response.on("error", (error: NodeJS.ErrnoException) => this.#broken(error));
     response.on("end", () => {
       const { statusCode, headers } = response;

@@ -36,7 +36,7 @@ export const mediaOperations: ApiOperation[] = [
     },
   },
   {
-    // The same path without `.json` is the content itself. Twilio answers with a redirect to its media storage.
+    // The path of a media item without `.json` is the content itself. Twilio answers with a redirect to its media storage.
     name: "FetchMedia",
     product: "api",
     method: "GET",

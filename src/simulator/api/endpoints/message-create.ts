@@ -144,7 +144,10 @@ function ownSender({ region, account }: ApiCall, { state }: SimulatorContext, fr
   return sender;
 }
 
-/** The sender that the service's pool will choose. It is needed already now, to check whether the customer opted out. */
+/**
+ * The sender that the service's pool will choose. It is determined when the message is checked, because the check must know whether the
+ * customer opted out.
+ */
 function poolMember({ region }: ApiCall, service: SimulatedService, to: string): SimulatedSender {
   const address = poolSender(region, service.sid, to);
   const sender = address === undefined ? undefined : region.sender(address);

@@ -100,7 +100,7 @@ function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   );
 }
 
-/** The day in UTC, as a number of days since 1970. Undefined: the call has no such filter. */
+/** The day in UTC that this filter of the call names, as a number of days since 1970. Undefined: the call has no such filter. */
 function dayOf(call: ApiCall, name: string): number | undefined {
   const text = call.query.get(name);
   if (text === null) return undefined;
