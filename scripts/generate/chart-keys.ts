@@ -20,7 +20,7 @@ const MAY_BE_EMPTY = new Set([
   "evaluationDatabase.image.tag",
 ]);
 
-/** The keys of a map in a chart's values. A key leads to the keys of its own map, or to `false` when its value is not a map. */
+/** The keys of a map in a chart's values, each with the keys below it, or with `false` when its value is not a map. */
 export type Keys = { [key: string]: Keys | false };
 
 /**

@@ -36,14 +36,14 @@ describe("accounts", () => {
     }));
 
   const suspended: Record<string, [suspend: string, path: string, status: number]> = {
-    "the account's numbers cannot be listed": [sid, `${accountPath}/IncomingPhoneNumbers.json`, 403],
+    "its numbers cannot be listed": [sid, `${accountPath}/IncomingPhoneNumbers.json`, 403],
     "the account itself can still be read": [sid, `${accountPath}.json`, 200],
     "the numbers of its subaccount cannot be listed either": [
       sid,
       `/2010-04-01/Accounts/${sub}/IncomingPhoneNumbers.json`,
       403,
     ],
-    "a suspended subaccount does not affect its parent": [
+    "the numbers of its parent account can still be listed": [
       sub,
       `${accountPath}/IncomingPhoneNumbers.json`,
       200,

@@ -179,9 +179,9 @@ describe("the control API", () => {
     [method: string, name: string, body: unknown, status: number, sentence: string]
   > = {
     "input that is not JSON": ["POST", "inbound", "from=a", 400, "The input is not valid JSON."],
-    "a list in place of a text": ["POST", "inbound", [], 400, "The body must be a JSON object."],
-    "a text without from": ["POST", "inbound", { to: "+1", body: "x" }, 400, "from must be a string."],
-    "a text with an empty to": ["POST", "inbound", { ...inbound, to: "" }, 400, "to must not be empty."],
+    "a JSON list in place of a text": ["POST", "inbound", [], 400, "The body must be a JSON object."],
+    "a text without `from`": ["POST", "inbound", { to: "+1", body: "x" }, 400, "from must be a string."],
+    "a text whose `to` is empty": ["POST", "inbound", { ...inbound, to: "" }, 400, "to must not be empty."],
     "a text with neither body nor media": [
       "POST",
       "inbound",
@@ -189,8 +189,8 @@ describe("the control API", () => {
       400,
       "body must be a string.",
     ],
-    "a body that is a number": ["POST", "inbound", { ...inbound, body: 1 }, 400, "body must be a string."],
-    "an unknown field": [
+    "a text with a numeric body": ["POST", "inbound", { ...inbound, body: 1 }, 400, "body must be a string."],
+    "a text with an unknown field": [
       "POST",
       "inbound",
       { ...inbound, text: "x" },
@@ -204,14 +204,14 @@ describe("the control API", () => {
       400,
       "media[0].contentType must be a string.",
     ],
-    "media in another encoding": [
+    "media in an unknown encoding": [
       "POST",
       "inbound",
       { ...inbound, media: [{ contentType: "a/b", encoding: "hex" }] },
       400,
       "media[0].encoding must be base64 or utf8.",
     ],
-    "a parameter that is not a string": [
+    "a webhook parameter that is not a string": [
       "POST",
       "inbound",
       { ...inbound, params: { A: 1 } },
@@ -253,7 +253,7 @@ describe("the control API", () => {
       400,
       "fault 1: count must be a whole number from 0 to 86400000.",
     ],
-    "a reset at an unknown time": [
+    "a fault of kind reset at an unknown time": [
       "POST",
       "faults",
       { kind: "reset", when: "later" },
@@ -274,7 +274,7 @@ describe("the control API", () => {
       404,
       "There is no /_simulator/fault; the control API has inbound, faults, requests, reset, state.",
     ],
-    "a name that every JavaScript object has": [
+    "a path that is the name of a property of every JavaScript object": [
       "POST",
       "constructor",
       {},

@@ -187,7 +187,7 @@ describe("faults that break the connection", () => {
     });
 });
 
-describe("a fault strikes only the matching calls", () => {
+describe("the calls that a fault strikes", () => {
   const fault = { kind: "status", status: 503 } as const;
   const calls: [string, RawCall][] = [
     [list, {}],
@@ -197,30 +197,30 @@ describe("a fault strikes only the matching calls", () => {
     ["/messaging/v1/Services", {}],
   ];
   const rows: Record<string, [fault: SimulatedFault, struck: boolean[]]> = {
-    "calls of its operation": [
+    "only calls of its operation": [
       { ...fault, operation: "UpdateIncomingPhoneNumber" },
       [false, false, true, false, false],
     ],
-    "calls with its method": [{ ...fault, method: "post" }, [false, false, true, false, false]],
-    "calls whose path matches its pattern": [
+    "only calls with its HTTP method": [{ ...fault, method: "post" }, [false, false, true, false, false]],
+    "only calls whose path matches its pattern": [
       { ...fault, path: "*/IncomingPhoneNumbers/*.json" },
       [false, true, true, false, false],
     ],
-    "calls of its product": [{ ...fault, product: "messaging" }, [false, false, false, false, true]],
-    "no call when its account makes none": [
+    "only calls of its product": [{ ...fault, product: "messaging" }, [false, false, false, false, true]],
+    "no call outside of its account": [
       { ...fault, accountSid: `AC${"0".repeat(32)}` },
       [false, false, false, false, false],
     ],
-    "no call when none is in its region": [{ ...fault, region: "ie1" }, [false, false, false, false, false]],
+    "no call outside of its region": [{ ...fault, region: "ie1" }, [false, false, false, false, false]],
     "all calls when it names nothing to match": [fault, [true, true, true, true, true]],
-    "the first two calls with a count of 2": [{ ...fault, count: 2 }, [true, true, false, false, false]],
-    "only the third call with a count of 1 after 2 calls": [
+    "the first two calls if its count is 2": [{ ...fault, count: 2 }, [true, true, false, false, false]],
+    "only the third call if it spares 2 calls and its count is 1": [
       { ...fault, count: 1, after: 2 },
       [false, false, true, false, false],
     ],
   };
   for (const [name, [armed, struck]] of Object.entries(rows))
-    test(`it strikes ${name}`, () =>
+    test(`a fault strikes ${name}`, () =>
       withSimulator({}, async (simulator) => {
         simulator.control.faults(armed);
         const statuses: number[] = [];
@@ -241,7 +241,7 @@ describe("a fault strikes only the matching calls", () => {
     });
   });
 
-  test("two faults strike one after the other, and clearing the faults ends both", () =>
+  test("of two faults the second strikes when the first has ended, until the faults are cleared", () =>
     withSimulator({}, async (simulator) => {
       const both: SimulatedFault[] = [{ kind: "status", status: 429, count: 1 }, fault];
       simulator.control.faults(both);

@@ -24,7 +24,7 @@ const nothing = () => {};
  */
 type KeywordText = [text: string, reply: string | null, optOutType: string | undefined, stopped: boolean];
 const rows: Record<string, [to: string, set: (state: SimulatorState) => void, said: KeywordText[]]> = {
-  "STOP opts out, in upper or lower case and with blanks around it, and is answered once": [
+  "STOP opts the customer out, in upper or lower case and with blanks around it, and is answered once": [
     demoAccount.number,
     nothing,
     [
@@ -84,7 +84,7 @@ const rows: Record<string, [to: string, set: (state: SimulatorState) => void, sa
   ],
 };
 
-describe("an opt-out", () => {
+describe("opt-out keywords", () => {
   for (const [name, [to, set, said]] of Object.entries(rows))
     test(name, async () => {
       await using hook = await startWebhook();

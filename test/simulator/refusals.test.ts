@@ -393,7 +393,7 @@ describe("a parameter that the operation does not know is ignored and logged", (
         expect((await raw(simulator, path, { form })).status).toBe(status);
         expect(simulator.control.requests().at(-1)).toMatchObject({ status, errorCode: null, ignored });
         expect(simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl).toBe(before);
-        // A test that sends such a name by mistake still fails, because of the check against Twilio's OpenAPI files.
+        // A test that sends an unknown parameter by mistake still fails, because of the check against Twilio's OpenAPI files.
         expect(simulator.contractViolations.join()).toContain(ignored[0]);
       } finally {
         await simulator.close();

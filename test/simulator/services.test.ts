@@ -5,7 +5,7 @@ const { sid: accountSid, numberSid } = demoAccount;
 const pn = (n: number) => `PN0000000000000000000000000000000${n}`;
 
 describe("a Messaging Service", () => {
-  test("shows what it does with inbound texts", () =>
+  test("has fields that show where it sends inbound texts", () =>
     withSimulator({}, async (simulator) => {
       const services = await sdk(simulator).messaging.v1.services.list();
       const told = services.map((s) => [s.sid, s.useInboundWebhookOnNumber, s.inboundRequestUrl]);
@@ -16,7 +16,7 @@ describe("a Messaging Service", () => {
       ]);
     }));
 
-  test("can be created, changed and deleted, and its numbers then belong to no service", () =>
+  test("can be created, changed and deleted, and after its deletion its numbers belong to no service", () =>
     withSimulator({}, async (simulator) => {
       const { services } = sdk(simulator).messaging.v1;
       const made = await services.create({

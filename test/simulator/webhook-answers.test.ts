@@ -55,7 +55,7 @@ describe("what a webhook's answer sends", () => {
     });
   });
 
-  test("after fifteen answers in a row no more is sent until half a minute has passed", async () => {
+  test("after fifteen answers in a row no more answers are sent until half a minute has passed", async () => {
     await using hook = await startWebhook(twiml("<Message>ping</Message>"));
     const clock = new ManualClock();
     await withSimulator({ clock }, async (simulator) => {

@@ -53,7 +53,7 @@ describe("calls of a webhook, its retries and its fallback", () => {
     "a 4xx is retried with rp=all": ["#rc=1&rp=all", status(429), [429, 429], 11200],
     "a retry may succeed": ["#rp=5xx", inTurn(status(503), status(200)), [503, 200], null],
     "a connection that is lost before the answer is not retried": ["#rp=all&rc=5", reset, [null], 11205],
-    "half an answer is not retried": ["#rp=all&rc=5", half, [null], 11205],
+    "an answer that is cut off in the middle is not retried": ["#rp=all&rc=5", half, [null], 11205],
     "an answer whose TwiML does not parse is a failure": [
       "#rp=all",
       plain("text/xml", "<Response>"),

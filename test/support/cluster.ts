@@ -14,8 +14,8 @@ function sharedCore(): CoreV1Api {
 }
 
 /**
- * Creates a namespace for one test. `prefix` shows a person who looks into the cluster which test it is for. With `kubeconfig` the
- * namespace is created in that cluster and not in the shared one.
+ * Creates a namespace for one test. `prefix` shows a person who looks into the cluster which test the namespace is for. With `kubeconfig`
+ * the namespace is created in the cluster of that kubeconfig, and not in the cluster that all test files share.
  */
 export async function newNamespace(prefix: string, kubeconfig?: string): Promise<string> {
   const core = kubeconfig === undefined ? sharedCore() : kubeConfig(kubeconfig).makeApiClient(CoreV1Api);

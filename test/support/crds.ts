@@ -30,7 +30,8 @@ export async function applyCrds(kubeconfig: string): Promise<void> {
     ),
   );
   const config = kubeConfig(kubeconfig);
-  // A typed API would not do: its models have no x-kubernetes-* fields, and would silently drop every CEL rule.
+  // The typed API for CRDs cannot be used: its models have no x-kubernetes-* fields, and would silently drop every CEL
+  // rule.
   const client = config.makeApiClient(CustomObjectsApi);
   const type = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
   for (const body of objects) {

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 const LOOK_EVERY_MS = 40;
 
 /**
- * Calls `look` until it returns something. Fails with `what` when it does not in time. Use it only to wait for other processes: a test
- * gets no event when another process does something.
+ * Calls `look` until it returns something. Throws an error with the text `what` when `look` returns nothing in time. Use it only to wait
+ * for other processes: a test gets no event when another process does something.
  */
 export async function eventually<T>(
   what: string,

@@ -21,8 +21,8 @@ const sidOf = (account: number) => `AC${String(account).padStart(32, "0")}`;
 const tokenOf = (account: number) => `fleet-auth-token-${account}`;
 
 /**
- * A seed with one account for each of the sizes, of which there may be 9. Each account has as many numbers as its size says. `applyFleet`
- * names their SmsNumbers `line-0` and so on.
+ * A seed with one account for each of the sizes, at most 9. Each account has as many numbers as its size says. `applyFleet` names their
+ * SmsNumbers `line-0` and so on.
  */
 export function fleetSeed(...sizes: number[]): SimulatorSeed {
   return {

@@ -66,7 +66,7 @@ const last = (pairs: [string, string][]) => [...new Map(pairs)];
 
 export const SPOILS = {
   nothing: () => undefined,
-  // These changes are harmless: the receiver accepts a text that arrives in this form.
+  // These spoils are harmless: the receiver accepts a text that was changed like this.
   "host rewritten": headers((all) => {
     all.host = "internal:1";
   }),

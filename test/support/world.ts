@@ -226,7 +226,7 @@ export class World {
     return started;
   }
 
-  /** Starts the real `smschannel release`, as a person or a Job runs it. The caller reads its output. */
+  /** Starts the real `smschannel release`, as a person or a Job runs it. A test can read the output of the returned process. */
   startRelease(...args: string[]): ChildProcess {
     return startRelease(this.#programSettings(), args);
   }
@@ -332,7 +332,7 @@ export class World {
     return this.#twilio.text(to);
   }
 
-  /** Sends texts one after another until it is stopped. `stop` resolves with the outcome of each text. */
+  /** Sends texts one after another until `stop` is called. `stop` resolves with the outcome of each text. */
   traffic(to = NUMBER): { stop(): Promise<InboundDelivery[]> } {
     return this.#twilio.traffic(to);
   }

@@ -67,7 +67,7 @@ test("when no control plane can be started, the error names the four ways to get
   );
 });
 
-test("KUBEBUILDER_ASSETS without the programs is an error, and no other way is tried", async () => {
+test("a KUBEBUILDER_ASSETS folder without the programs is an error, and no other way to start a control plane is tried", async () => {
   vi.stubEnv("KUBEBUILDER_ASSETS", import.meta.dirname);
   await expect(startControlPlane({ log })).rejects.toThrow(/no etcd or no kube-apiserver/);
 });

@@ -14,15 +14,18 @@ import { type Cluster, type Programs, type RestoreOptions, startProcesses } from
 export interface ControlPlane {
   /** The path of an administrator's kubeconfig. */
   readonly kubeconfig: string;
-  /** The kubectl of the same release, if there is one. */
+  /** The path of a kubectl of the API server's release, if there is one. */
   readonly kubectl: string | undefined;
   /** Whether `stop` deletes the control plane. It does not delete a cluster that the user gave. */
   readonly disposable: boolean;
-  /** Stops the API server with SIGTERM or the given signal, until `startApiServer`. Its state and port stay the same. */
+  /** Stops the API server with SIGTERM or the given signal, until `startApiServer` is called. Its state and port stay the same. */
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
   restartApiServer(signal?: NodeJS.Signals): Promise<void>;
-  /** Copies what is stored now. The returned function sets the store back to that copy, as a restored backup does. Undefined with k3s. */
+  /**
+   * Copies everything that the control plane stores. The returned function sets the store back to that copy, as a restored backup does.
+   * Undefined with k3s.
+   */
   readonly saveStore: undefined | (() => Promise<(options?: RestoreOptions) => Promise<void>>);
   /** Ends the control plane and, unless a `dir` was given, removes its state. May be called twice. */
   stop(): Promise<void>;

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The folder that the caller gave, or a new temporary folder that only its owner can read. */
+/** Makes the folder `given`, or a new temporary folder that only its owner can read. Returns its path. */
 export async function stateDirectory(given: string | undefined): Promise<string> {
   if (given === undefined) return temporaryDirectory("sms-control-plane");
   await mkdir(given, { recursive: true, mode: 0o700 });

@@ -19,15 +19,18 @@ export interface Cluster {
   readonly kubeconfig: string;
   stopApiServer(signal?: NodeJS.Signals): Promise<void>;
   startApiServer(): Promise<void>;
-  /** Copies what is stored now. The returned function sets the store back to that copy. */
+  /** Copies everything that the control plane stores. The returned function sets the store back to that copy. */
   readonly saveStore: undefined | (() => Promise<(options?: RestoreOptions) => Promise<void>>);
   stop(): Promise<void>;
 }
 
 export interface RestoreOptions {
-  /** If true, the API server keeps running while its store is exchanged, against the advice of Kubernetes. Default: it is started again. */
+  /**
+   * Whether the API server keeps running while its store is exchanged, against the advice of Kubernetes. Default: the API server is stopped
+   * and started again.
+   */
   readonly underApiServer?: boolean;
-  /** Called while the store is stopped. The API server is then stopped as well, unless `underApiServer` is set. */
+  /** A function that runs while the store is stopped. The API server is then stopped as well, unless `underApiServer` is set. */
   readonly meanwhile?: () => Promise<void>;
 }
 
@@ -116,7 +119,7 @@ export async function startProcesses(options: {
   };
 
   const stop = async () => {
-    // Clients are stopped first: an API server without its etcd waits for it, and does not end.
+    // etcd is stopped last: an API server without its etcd waits for etcd, and does not end.
     const order: [string, NodeJS.Signals][] = [
       ["kube-controller-manager", "SIGKILL"],
       ["kube-apiserver", "SIGTERM"],
@@ -138,7 +141,7 @@ export async function startProcesses(options: {
       stopApiServer: (signal = "SIGTERM") => stopProgram("kube-apiserver", signal),
       async saveStore() {
         const copy = at(`etcd-copy-${randomBytes(4).toString("hex")}`);
-        // An etcd that is asked to end leaves complete files. The API server waits for it meanwhile.
+        // An etcd that is asked to end leaves complete files. While etcd is stopped, the API server waits for it.
         await stopProgram("etcd", "SIGTERM");
         await cp(at("etcd"), copy, { recursive: true });
         startEtcd();

@@ -89,7 +89,7 @@ async function build(program: GoProgram, folder: string, progress: BuildProgress
     await go(module, ["mod", "download", "-x"], (_, count) =>
       progress.say(`looking for the modules: ${count} requests`),
     );
-    // `go build -v` prints each package that it compiles, which is each package that is not in Go's cache. They are counted here.
+    // The packages that are not in Go's cache are counted here. `go build -v` prints each package that it compiles, which is each of these.
     let total = 0;
     const stale = ["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"];
     await go(module, [...stale, ...settings(program), main], (line) => {
@@ -174,7 +174,8 @@ async function removeDrafts(folder: string, name: string): Promise<void> {
 /**
  * Allows one build at a time, because a second build would only slow down the first. The lock file contains the process id of its holder,
  * which touches the file regularly. A holder that no longer exists, or has not touched the file for a minute, was killed. (Its process id
- * is unknown here if it runs in another container.) Even if two processes held the lock, the rename above lets only one of them win.
+ * is unknown here if it runs in another container.) Even if two processes held the lock, only one of them could rename its finished folder
+ * to the final name.
  */
 async function lock(
   path: string,

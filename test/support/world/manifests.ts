@@ -3,7 +3,7 @@ import type { KubeClient } from "../../../src/kube/client/client.ts";
 import { apiVersionOf, type KubeObject, type ResourceType, secrets } from "../../../src/kube/resource.ts";
 import { ACCOUNT, NUMBER, TOKEN } from "./simulated-twilio.ts";
 
-/** The answers to STOP, START and HELP without which a short code is refused. */
+/** The answers to STOP, START and HELP. Without these answers, the operator does not accept an SmsNumber for a short code. */
 export const COMPLIANCE_REPLIES = (["OptOutConfirmation", "OptInConfirmation", "Help"] as const).map(
   (trigger) => ({ trigger, text: "Contoso: ok" }),
 );

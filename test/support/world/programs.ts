@@ -49,7 +49,7 @@ export function startController(
   return { child, lines };
 }
 
-/** Starts `smschannel release`, as a person or a Job runs it. The caller reads its output. */
+/** Starts `smschannel release`, as a person or a Job runs it. A test can read the output of the returned process. */
 export const startRelease = (settings: ProgramSettings, args: readonly string[]): ChildProcess =>
   startProgram(["release", ...args], settings);
 

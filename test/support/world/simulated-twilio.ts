@@ -10,9 +10,9 @@ export const OTHER_ACCOUNT = {
   accountSid: "AC00000000000000000000000000000002",
   authToken: "simulator-auth-token-0000000002",
 };
-/** The number's SmsUrl at first. Twilio sets this URL for every number that is bought. */
+/** The SmsUrl that the number has at the start of a test. Twilio sets this URL for every number that is bought. */
 export const DEMO_URL = "https://demo.twilio.com/welcome/sms/reply/";
-/** The number's webhook at first. */
+/** The webhook that the number has at the start of a test. */
 export const DEMO_WEBHOOK = {
   smsUrl: DEMO_URL,
   smsMethod: "POST" as const,
@@ -49,7 +49,7 @@ export class SimulatedTwilio {
     return this.#simulator.control.inbound({ from, to: `+${to}`, body: "hello" });
   }
 
-  /** Sends texts one after another until it is stopped. `stop` resolves with the outcome of each text. */
+  /** Sends texts one after another until `stop` is called. `stop` resolves with the outcome of each text. */
   traffic(to: string): { stop(): Promise<InboundDelivery[]> } {
     const deliveries: InboundDelivery[] = [];
     let stopped = false;
