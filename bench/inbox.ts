@@ -8,7 +8,7 @@ import { createLog } from "../src/log.ts";
 
 export interface BenchInbox {
   ownerUrl: string;
-  /** The URL with the receiver's role, which can only insert. */
+  /** The database URL with the receiver's role, which can only insert. */
   receiverUrl: string;
   dataDir: string;
   stop(): Promise<void>;

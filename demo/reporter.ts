@@ -1,8 +1,11 @@
 /** Writes what the demo shows: as text for a person, or as JSON lines. */
 export interface Reporter {
-  /** A step begins. Only the text for a person shows this: JSON has one line for the result of a step. */
+  /**
+   * Reports that a step begins. Only the text for a person shows the beginning: JSON has one line for the result of a
+   * step.
+   */
   begin(title: string): void;
-  /** Something that happens during a step, such as a line of kubectl or a condition that changed. */
+  /** Reports something that happens during a step, such as a line of kubectl or a condition that changed. */
   note(line: string): void;
   done(step: string, detail: string): void;
   failed(step: string, detail: string): void;

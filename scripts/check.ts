@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 interface CheckStep {
   readonly name: string;
   readonly args: readonly string[];
-  /** The command to run when the step fails. */
+  /** The command that a person is told to run when the step fails. */
   readonly remedy: string;
 }
 

@@ -32,7 +32,8 @@ await put([
   ...(await chartReadme(root)),
   ...(await argocdFiles(root)),
 ]);
-// The plain manifests come last, because they are rendered from the chart, whose templates were written above.
+// The plain manifests are written last, because they are rendered from the chart, and some of the chart's templates are generated files
+// too.
 await put(await plainManifests(root, { check }));
 
 /** Writes the files that differ. Each file is its path from the repository's root and its whole text. */

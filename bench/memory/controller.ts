@@ -61,7 +61,7 @@ class Controlled implements ControllerProcess {
     return this.#memory("VmHWM");
   }
   async liveHeapMiB() {
-    // Finalizers run after a garbage collection, so a second collection is needed for what they released.
+    // JavaScript finalizers run after a garbage collection, so a second garbage collection is needed for the memory that they released.
     const [, , { usedSize }] = await inspect(this.#started.said, [
       "HeapProfiler.collectGarbage",
       "HeapProfiler.collectGarbage",

@@ -41,9 +41,9 @@ export interface BesideStrangers {
   kind: string;
   run: number;
   alone: AnswerTimes;
-  /** The times while the strangers connected. */
+  /** The times of the texts that were sent while the strangers connected. */
   arrival: AnswerTimes;
-  /** The times after each stranger had had an answer. */
+  /** The times of the texts that were sent after each stranger had had an answer. */
   beside: AnswerTimes;
   /** How many requests per second the strangers sent. */
   requestsPerSecond: number;

@@ -20,8 +20,8 @@ export function ready(port: number): void {
 }
 
 export function listen(server: Server): void {
-  // This time is longer than a load takes. By default Node closes a connection that is idle for five seconds, and would lose a request that
-  // is just being sent on it.
+  // An idle connection stays open for longer than a load takes. By default Node closes a connection that is idle for five seconds, and
+  // would lose a request that is just being sent on it.
   server.keepAliveTimeout = 120_000;
   server.listen(0, "127.0.0.1", () => ready((server.address() as AddressInfo).port));
 }

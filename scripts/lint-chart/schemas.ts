@@ -5,8 +5,8 @@ import { parseAllDocuments } from "yaml";
 type ManifestSchema = Record<string, unknown>;
 
 /**
- * The pattern for kubeconform's -schema-location that finds schemas in `folder`. Core kinds have no group, and kubeconform takes their
- * version in its place.
+ * The pattern for kubeconform's -schema-location that finds schemas in `folder`. Core kinds have no group, and kubeconform takes the
+ * version in place of the group.
  */
 export const locationIn = (folder: string) =>
   join(folder, "{{ .Group }}", "{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json");

@@ -4,7 +4,7 @@ import { CoreV1Api } from "@kubernetes/client-node";
 import { inject } from "vitest";
 import { kubeConfig, RUN_LABEL } from "./crds.ts";
 
-/** The path of an administrator's kubeconfig. All test files of the run share its control plane. */
+/** The path of an administrator's kubeconfig for the control plane that all test files of the run share. */
 export const kubeconfigPath = (): string => inject("kubeconfig");
 
 let shared: CoreV1Api | undefined;

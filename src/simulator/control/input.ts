@@ -1,7 +1,7 @@
 import type { SimulatedFault } from "../faults/faults.ts";
 import type { InboundText } from "../messages/inbound.ts";
 
-/** Invalid input to the control API. The message is a sentence for the person who sent it. */
+/** The error for invalid input to the control API. The message is a sentence for the person who sent the input. */
 export class InputError extends Error {}
 
 type InputObject = Record<string, unknown>;

@@ -11,7 +11,7 @@ import { segmentsOf, segmentsPerSecond } from "./segments.ts";
 /** A text to send. Whoever passes it to the outbox has already checked it. */
 export interface OutgoingText {
   accountSid: string;
-  /** Null: the Messaging Service chooses a sender. */
+  /** The sender. Null: the Messaging Service chooses a sender. */
   from: string | null;
   messagingServiceSid: string | null;
   to: string;

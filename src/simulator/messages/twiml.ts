@@ -9,7 +9,7 @@ export interface TwimlReply {
   statusCallback?: string;
 }
 
-/** An answer that Twilio cannot use. The codes are Twilio's: 11750 too large, 12100 not TwiML, 12300 wrong content type. */
+/** The error for an answer that Twilio cannot use. The codes are Twilio's: 11750 too large, 12100 not TwiML, 12300 wrong content type. */
 export class TwimlError extends Error {
   readonly code: 11750 | 12100 | 12300;
   constructor(code: 11750 | 12100 | 12300, message: string) {

@@ -3,7 +3,7 @@ import type { RequestRecord } from "../control/request-log.ts";
 import type { WebhookDelivery } from "../webhooks/webhook-caller.ts";
 import { Region } from "./region.ts";
 
-/** What happens to texts to a customer's number. Texts to numbers without such an entry are delivered. */
+/** What happens to texts to a customer's number. Texts to a number for which nothing is set are delivered. */
 export type Handset =
   | { outcome: "delivered" }
   /** The carrier refuses the text: it ends as `undelivered`, or as `failed` before it is sent. */

@@ -3,7 +3,7 @@ import type { Message, MessageStatus } from "../state/resources.ts";
 /** Webhook parameters. They are a list, because tests compare their order with recorded requests of Twilio. */
 type Params = [string, string][];
 
-/** A few prefixes, enough to show that the country depends on the number. */
+/** A few prefixes of phone numbers, enough to show that the country in the parameters depends on the number. */
 const countries: [prefix: string, country: string][] = [
   ["+1", "US"],
   ["+353", "IE"],

@@ -98,8 +98,8 @@ async function disposable(
 }
 
 /**
- * Starts the programs on free ports. Another process may take a port after it was found free. Then everything is started again with other
- * ports.
+ * Starts the programs on free ports. Another process may take a port after it was found free. In that case all programs are started again
+ * with other ports.
  */
 async function startWithFreePorts(
   programs: Programs,

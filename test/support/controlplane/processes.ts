@@ -72,7 +72,8 @@ export async function startProcesses(options: {
       `--secure-port=${port}`,
       "--bind-address=127.0.0.1",
       "--advertise-address=127.0.0.1",
-      // The endpoints of the Service `kubernetes` may not have a loopback address. No test reads these endpoints.
+      // The API server does not write the endpoints of the Service `kubernetes`: they may not have a loopback address, and no test reads
+      // them.
       "--endpoint-reconciler-type=none",
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${at("service-account.pem")}`,
@@ -95,7 +96,7 @@ export async function startProcesses(options: {
       `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
       `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
       `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
-      // The state is thrown away after the run, so a crash of the machine may lose it.
+      // etcd does not sync its files to the disk: the state is thrown away after the run, so a crash of the machine may lose it.
       "--unsafe-no-fsync",
       "--log-level=warn",
     ]);
@@ -130,7 +131,8 @@ export async function startProcesses(options: {
 
   try {
     const etcd = startEtcd();
-    // The API server waits for etcd by itself, so both start at the same time. Here, only an early end of etcd is watched for.
+    // The API server waits for etcd by itself, so etcd and the API server start at the same time. Here, only an early end of etcd is
+    // watched for.
     await Promise.race([startApiServer(), failWhenEnded(etcd, at("etcd.log"))]);
     const kubeconfig = await writeKubeconfig(dir, port, token);
     startControllerManager(kubeconfig);
