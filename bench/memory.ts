@@ -110,7 +110,7 @@ async function measureStart({ client, kubeconfig, program }: Bench, at: number):
   });
   await reconciled.promise;
   const seconds = (performance.now() - began) / 1000;
-  // After this time V8 has given back the memory that only the start needed.
+  // After ten seconds V8 has given back the memory that only the start needed.
   await sleep(10_000);
   const idleMiB = controller.rssMiB;
   await controller.stop();

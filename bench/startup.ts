@@ -18,7 +18,7 @@ import { applyCrds } from "../test/support/crds.ts";
 import { type BenchTarget, median } from "./receiver/report.ts";
 
 const NAMESPACE = "bench-startup";
-/** This time is long enough for V8 to give back the memory that loading the program took. */
+/** How long a process rests before its memory is read: long enough for V8 to give back the memory that loading the program took. */
 const REST_MS = 3000;
 
 interface StartupTime {

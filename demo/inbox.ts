@@ -37,7 +37,7 @@ export async function countTexts(ownerUrl: string): Promise<number> {
   return row?.count as number;
 }
 
-/** Whether the database refuses to let this role read texts (error 42501, insufficient privilege). */
+/** Whether the database refuses to let the role in this URL read texts (error 42501, insufficient privilege). */
 export async function mayNotRead(url: string): Promise<boolean> {
   return query(url, "select 1 from smschannel.inbox limit 1", []).then(
     () => false,

@@ -76,7 +76,10 @@ export interface OpenLoopOptions {
   freshEvery?: number;
 }
 
-/** Twilio waits no longer than this for an answer: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides. */
+/**
+ * A text that has waited this long for its answer is given up. Twilio waits no longer:
+ * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
+ */
 const GIVE_UP_MS = 15_000;
 
 /** Sends texts on a fixed number of connections. Each connection sends its next text as soon as its last text is answered. */

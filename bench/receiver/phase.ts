@@ -61,7 +61,7 @@ async function attempt(
   load: Load,
 ): Promise<Phase & { diskMs: number }> {
   await owner.query(`truncate ${table}`);
-  // A checkpoint at this moment prevents a checkpoint during the load.
+  // A checkpoint right before the load prevents a checkpoint during the load.
   await owner.query("checkpoint");
   disk.takeLongestMs();
   const before = cpuSeconds(pid, postmaster);

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * `kubectl apply` and Argo CD keep a copy of an object in an annotation. An annotation may have 262,144 bytes; this limit leaves a margin.
+ * The largest size of a CRD. `kubectl apply` and Argo CD keep a copy of an object in an annotation, which may have 262,144 bytes. The
+ * largest size leaves a margin.
  */
 const LARGEST_FOR_CLIENT_SIDE_APPLY = 200 * 1024;
 

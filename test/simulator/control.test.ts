@@ -24,7 +24,7 @@ async function control(simulator: Simulator, method: string, name: string, body?
 }
 
 describe("the control API", () => {
-  test("POST /_simulator/inbound delivers a text and answers with every attempt", async () => {
+  test("POST /_simulator/inbound delivers a text and answers with every attempt to call a webhook", async () => {
     await using hook = await startWebhook();
     await withSimulator({}, async (simulator) => {
       simulator.state.numbers.get(demoAccount.numberSid)!.smsUrl = `${hook.url}/in`;

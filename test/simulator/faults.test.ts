@@ -142,8 +142,8 @@ describe("faults that change the answer", () => {
     }));
 });
 
-describe("faults that break the connection", () => {
-  test("a reset before the request is read changes nothing", () =>
+describe("faults that break the connection or delay the call", () => {
+  test("a fault of kind reset before the request is read changes nothing", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "reset", when: "before", count: 1 });
       expect((await brokenCall(simulator, number)).code).toBe("ECONNRESET");
@@ -151,7 +151,7 @@ describe("faults that break the connection", () => {
       expect(simulator.control.requests()).toMatchObject([{ status: null, fault: "reset", form: [] }]);
     }));
 
-  test("a reset after the call was carried out loses the answer, but not the update", () =>
+  test("a fault of kind reset after the call was carried out loses the answer, but not the update", () =>
     withSimulator({}, async (simulator) => {
       simulator.control.faults({ kind: "reset", when: "after", count: 1 });
       expect((await brokenCall(simulator, number)).code).toBe("ECONNRESET");
@@ -171,7 +171,7 @@ describe("faults that break the connection", () => {
     }));
 
   for (const when of ["before", "after"] as const)
-    test(`a call that a fault delays ${when} it is carried out does not stop when the client hangs up`, () => {
+    test(`a call that a fault delays ${when} it is carried out goes on when the client hangs up`, () => {
       const clock = new SleeperClock();
       return withSimulator({ clock }, async (simulator) => {
         const form = { From: demoAccount.number, To: "+12065551234", Body: "Hello" };

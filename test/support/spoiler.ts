@@ -66,7 +66,7 @@ const last = (pairs: [string, string][]) => [...new Map(pairs)];
 
 export const SPOILS = {
   nothing: () => undefined,
-  // These spoils are harmless: the receiver accepts a text that was changed like this.
+  // These spoils are harmless: the receiver accepts a text that one of these spoils has changed.
   "host rewritten": headers((all) => {
     all.host = "internal:1";
   }),

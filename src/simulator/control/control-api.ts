@@ -57,7 +57,7 @@ export class ControlApi {
     if (url.pathname.startsWith(mediaPath)) return this.#sendMedia(response, url.pathname);
     const route = own(this.#routes, url.pathname.slice("/_simulator/".length));
     const handler = route && own(route, request.method ?? "GET");
-    // The body is read even when the request is then refused, because the connection cannot be reused before its body was read.
+    // The body is read even when the request is refused, because the connection cannot be reused before the body was read.
     const body = await readBody(request);
     if (route === undefined) {
       const known = Object.keys(this.#routes).join(", ");

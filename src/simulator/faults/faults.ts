@@ -34,7 +34,7 @@ type FaultEffect =
   | { kind: "otherNumber" }
   /** Ignores an update and answers 200 with the unchanged resource, as a cache or a read-only proxy in front of Twilio might. */
   | { kind: "unchanged" }
-  /** Gives this URL as the next page of a list. A client must not send its credentials there. */
+  /** Gives this URL as the next page of a list. A client must not send its credentials to this URL. */
   | { kind: "nextPage"; url: string }
   /** Leaves this number out of the lists of numbers and short codes, although the account owns it. */
   | { kind: "listLacks"; number: string }

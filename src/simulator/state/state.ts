@@ -19,7 +19,10 @@ export interface Timing {
   receiptMs: number;
   /** How long a new message is missing from the message list. It can already be fetched by its SID. */
   messageListLagMs: number;
-  /** How long a sender's queue may get. Above that a further text is refused with 21611, and in a Messaging Service it fails with 30001. */
+  /**
+   * How long a sender's queue may get. When it is longer, a further text is refused with 21611, and in a Messaging Service it fails with
+   * 30001.
+   */
   longestQueueMs: number;
 }
 

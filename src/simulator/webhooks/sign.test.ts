@@ -27,7 +27,7 @@ describe("a webhook is signed as Twilio signs it", () => {
     method: string;
     headers: Record<string, string>;
   })[])
-    test(`the request ${sample.name}`, () => {
+    test(`the request ${sample.name} gets the signature that Twilio sent with it`, () => {
       const params = sample.method === "GET" ? [] : sample.params;
       expect(sign(sample.token, sample.url, params)).toBe(sample.headers["x-twilio-signature"]);
     });

@@ -86,13 +86,13 @@ export class WebhookCaller {
     this.#lookup = rememberingLookup(() => clock.monotonic());
   }
 
-  /** Aborts the webhook calls in progress. They are not retried. */
+  /** Aborts the webhook calls in progress. The aborted calls are not retried. */
   clear(): void {
     this.#inFlight.abort();
     this.#inFlight = new AbortController();
   }
 
-  /** Resolves after the last attempt. Never rejects because of the webhook. */
+  /** Calls the webhook. Resolves after the last attempt. Never rejects because of the webhook. */
   async call(webhook: WebhookCall): Promise<WebhookOutcome> {
     const begun = this.#clock.monotonic();
     const { signal } = this.#inFlight;
@@ -165,7 +165,7 @@ export class WebhookCaller {
     return { made, result };
   }
 
-  /** Whether Twilio would call this URL, also after a redirect. */
+  /** Whether Twilio would call this URL: the URL of a webhook, or the target of a redirect. */
   #isAllowed(url: string): boolean {
     return isWebhookUrl(url, { allowLocalUrls: this.#allowLocalUrls });
   }

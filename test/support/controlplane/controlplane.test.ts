@@ -17,7 +17,7 @@ afterEach(async () => {
   controlPlane = undefined;
 });
 
-test("an API server that is killed and restarted keeps its address, certificate and state, and stop removes its files", async () => {
+test("an API server that is killed and restarted keeps its address, certificate and state, and `stop` removes its files", async () => {
   controlPlane = await startControlPlane({ log });
   const { kubeconfig } = controlPlane;
   const core = kubeConfig(kubeconfig).makeApiClient(CoreV1Api);

@@ -30,7 +30,9 @@ export interface RestoreOptions {
    * and started again.
    */
   readonly underApiServer?: boolean;
-  /** A function that runs while the store is stopped. The API server is then stopped as well, unless `underApiServer` is set. */
+  /**
+   * A function that runs while the store is stopped. The API server is stopped during that time as well, unless `underApiServer` is set.
+   */
   readonly meanwhile?: () => Promise<void>;
 }
 
@@ -198,7 +200,7 @@ async function writeKubeconfig(dir: string, port: number, token: string): Promis
   return path;
 }
 
-/** Whether /readyz answers 200. Then the API server's own RBAC roles and namespaces exist, too. */
+/** Whether /readyz answers 200. When it does, the API server's own RBAC roles and namespaces exist, too. */
 function apiServerReady(port: number, token: string, certificate: string): Promise<boolean> {
   if (!existsSync(certificate)) return Promise.resolve(false);
   return new Promise((resolve) => {

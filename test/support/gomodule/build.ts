@@ -89,7 +89,7 @@ async function build(program: GoProgram, folder: string, progress: BuildProgress
     await go(module, ["mod", "download", "-x"], (_, count) =>
       progress.say(`looking for the modules: ${count} requests`),
     );
-    // The packages that are not in Go's cache are counted here. `go build -v` prints each package that it compiles, which is each of these.
+    // Counts the packages that are not in Go's cache: `go build -v` compiles these packages, and prints the name of each.
     let total = 0;
     const stale = ["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"];
     await go(module, [...stale, ...settings(program), main], (line) => {

@@ -55,7 +55,7 @@ export const authTokenOperations: ApiOperation[] = [
   },
 ];
 
-/** The secondary token. Throws 404 when there is none: nothing can be deleted or promoted then. */
+/** The account's secondary token. Throws 404 when the account has none, because there is then no token to delete or promote. */
 function secondary(call: ApiCall): string {
   const token = call.account.secondaryAuthToken;
   if (token === undefined) throw notFound(call.path);
