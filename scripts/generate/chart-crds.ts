@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * The largest size of a CRD. `kubectl apply` and Argo CD keep a copy of an object in an annotation, which may have 262,144 bytes. The
- * largest size leaves a margin.
+ * Argo CD applies a larger CRD on the server's side. In a client-side apply, kubectl and Argo CD keep a copy of the object in an
+ * annotation, which may have 262,144 bytes; the size here leaves a margin.
  */
 const LARGEST_FOR_CLIENT_SIDE_APPLY = 200 * 1024;
 
