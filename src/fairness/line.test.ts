@@ -60,7 +60,7 @@ for (const [name, [come, go, without = []]] of Object.entries(rows))
     expect(drained(line)).toEqual(left);
   });
 
-test("an item that was removed is not served, and leaves nothing in the line", () => {
+test("an item that was removed from the line is not served and no longer counted", () => {
   const line = lineOf("a//1", "b//1", "b//2");
   line.delete(flowOf("b//1"), "b//1");
   line.delete(flowOf("b//1"), "b//1");

@@ -31,7 +31,7 @@ export class FairLine<T> {
     this.#size += 1;
   }
 
-  /** Does nothing when the item is not in the line. */
+  /** Removes the item from the line. Does nothing when the line does not have the item. */
   delete({ tenant, upstream }: Flow, item: T): void {
     const upstreams = this.#tenants.get(tenant);
     const items = upstreams?.get(upstream);

@@ -42,13 +42,13 @@ export class Places {
 
   #acquire(flow: Flow, given: AbortSignal | undefined): Promise<void> | undefined {
     given?.throwIfAborted();
-    // This overtakes no waiting call: the line was served when a place last came free, so no call that still waits is admitted
-    // now.
+    // A call that gets its place here overtakes no waiting call: the line was served when a place last came free, so no call
+    // that still waits is admitted now.
     if (this.#shares.admits(flow)) {
       this.#shares.take(flow);
       return undefined;
     }
-    // The timer is made only here, because most calls need not wait and need no timer.
+    // The timer for the longest wait is made only for a call that has to wait: most calls need not, and need no timer.
     const signal = this.#untilGivenUp(given);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
@@ -74,7 +74,8 @@ export class Places {
   }
 
   /**
-   * Called when a place comes free. More than one call may start, as each tenant's limit grows with the number of free places.
+   * Gives free places to waiting calls. Called when a place comes free. More than one call may start, as each tenant's limit
+   * grows with the number of free places.
    */
   #serve() {
     for (;;) {

@@ -15,22 +15,22 @@ const text = (ms: number | undefined) =>
 
 describe("whether the hours are open at an instant, and until when", () => {
   const rows: Record<string, [HoursSpec, string, string]> = {
-    "they are open to the last millisecond": [
+    "the hours are open to the last millisecond": [
       vienna({ weekly: [office] }),
       "2026-11-23T15:59:59.999Z",
       "Open until 2026-11-23T16:00:00Z",
     ],
-    "they are closed at the very second of the end": [
+    "the hours are closed at the very second of the end": [
       vienna({ weekly: [office] }),
       "2026-11-23T16:00:00Z",
       "Closed until 2026-11-24T07:00:00Z",
     ],
-    "they are closed to the last millisecond": [
+    "the hours are closed to the last millisecond": [
       vienna({ weekly: [office] }),
       "2026-11-24T06:59:59.999Z",
       "Closed until 2026-11-24T07:00:00Z",
     ],
-    "they are open at the very second of the start": [
+    "the hours are open at the very second of the start": [
       vienna({ weekly: [office] }),
       "2026-11-24T07:00:00Z",
       "Open until 2026-11-24T16:00:00Z",
@@ -280,32 +280,32 @@ describe("the closed period around an instant", () => {
   const once = vienna({ dates: [{ date: "2026-06-01", start: "08:00", end: "09:00" }] });
   const rows: Record<string, [HoursSpec, string, string | undefined]> = {
     "there is no closed period while the hours are open": [christmas, "2026-12-24T10:00:00Z", undefined],
-    "it spans the holiday, seen from the evening before": [
+    "the closed period of a holiday begins on the evening before, seen from that evening": [
       christmas,
       "2026-12-24T16:00:00Z",
       "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "it is the same, seen from the holiday": [
+    "the closed period of a holiday begins on the evening before, seen from the holiday": [
       christmas,
       "2026-12-25T12:00:00Z",
       "Holiday 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "it is the same, seen from its last millisecond": [
+    "the closed period of a holiday begins on the evening before, seen from its last millisecond": [
       christmas,
       "2026-12-28T06:59:59.999Z",
       "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "it has no start before the first opening": [
+    "the closed period has no start before the first opening": [
       once,
       "1990-01-01T00:00:00Z",
       "Closed never 2026-06-01T06:00:00Z",
     ],
-    "it has no end after the last opening": [
+    "the closed period has no end after the last opening": [
       once,
       "2050-01-01T00:00:00Z",
       "Closed 2026-06-01T07:00:00Z never",
     ],
-    "it has neither start nor end where the hours are never open": [
+    "the closed period has neither start nor end where the hours are never open": [
       vienna({}),
       "2026-01-01T00:00:00Z",
       "Closed never never",
@@ -357,7 +357,7 @@ describe("the list of upcoming changes", () => {
   });
 });
 
-test("a local day can have 25 hours, and a day that clocks skip is left out", () => {
+test("a local day can have 25 hours, and ends when the next day begins that clocks do not skip", () => {
   const cairo = localDay(parseHours({ timeZone: "Africa/Cairo" }), at("2026-10-29T20:30:00Z"));
   expect([text(cairo.startMs), text(cairo.endMs)]).toEqual(["2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z"]);
   const apia = localDay(parseHours({ timeZone: "Pacific/Apia" }), at("2011-12-30T09:00:00Z"));

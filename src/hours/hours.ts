@@ -18,7 +18,10 @@ interface Minutes {
   end: number;
 }
 
-/** The rule for all days of a stretch. Only the rule `weekly` treats the days differently, by weekday. */
+/**
+ * The rule for all days of a stretch, which is a run of local days. Only the rule `weekly` treats the days differently, by
+ * weekday.
+ */
 export type DayRule =
   | { kind: "weekly" }
   | { kind: "dates"; spans: readonly Minutes[] }
@@ -42,7 +45,7 @@ export interface Hours {
   readonly zone: Zone;
   /** The open spans of each weekday, Sunday first. */
   readonly weekly: readonly (readonly Minutes[])[];
-  /** All stretches, sorted and without gaps. */
+  /** All stretches (runs of local days with the same rule), sorted and without gaps. */
   readonly stretches: readonly Stretch[];
 }
 

@@ -40,9 +40,9 @@ const places: Record<string, [string, string]> = {
 
 interface ClockRun {
   zone: string;
-  /** The beginning of the first minute of the list. */
+  /** The beginning of the first of the listed minutes. */
   fromMs: number;
-  /** The time that clocks show in each minute of the list, in minutes since the epoch, as if the clocks showed UTC. */
+  /** The time that clocks show in each listed minute, in minutes since the epoch, as if the clocks showed UTC. */
   clock: number[];
   dates: string[];
 }
@@ -66,7 +66,7 @@ function clockRunOf([zone, date]: [string, string]): ClockRun {
 const isoDate = (minutes: number) => new Date(minutes * MINUTE).toISOString().slice(0, 10);
 const minutesOf = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
 
-/** For each minute of the list: whether the hours are open, and why. This is the second, simple implementation. */
+/** For each listed minute: whether the hours are open, and why. This is the second, simple implementation. */
 function oracle({ clock }: ClockRun, spec: HoursSpec) {
   const open = clock.map(() => false);
   const days = [...new Set(clock.map((shown) => Math.floor(shown / 1440)))];
@@ -160,7 +160,10 @@ function specs({ zone, dates }: ClockRun): fc.Arbitrary<HoursSpec> {
   });
 }
 
-/** Only the middle of the list is compared: at its edges, spans that begin on days outside of the list are missing. */
+/**
+ * Only the minutes from FIRST to LAST, the middle of the ten days, are compared: at the edges, spans that begin on days outside
+ * of the ten are missing.
+ */
 const [FIRST, LAST] = [3 * 1440, 8 * 1440];
 
 describe.each(Object.entries(places))("hours around %s", (_, where) => {
@@ -170,7 +173,7 @@ describe.each(Object.entries(places))("hours around %s", (_, where) => {
     fc.integer({ min: 0, max: MINUTE - 1 }),
   );
 
-  test("are open exactly when the simple implementation says so", { timeout: 60_000 }, () => {
+  test("the hours are open exactly when the simple implementation says so", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(specs(place), fc.array(moments, { minLength: 8, maxLength: 8 }), (spec, moments) => {
         const expected = oracle(place, spec);
@@ -206,14 +209,14 @@ describe.each(Object.entries(places))("hours around %s", (_, where) => {
     }
   });
 
-  test("list each minute whose state differs from the minute before, and each clock change", {
+  test("the list of upcoming changes has each minute at which the state changes, and each clock change", {
     timeout: 60_000,
   }, () => {
     fc.assert(
       fc.property(specs(place), fc.integer({ min: FIRST, max: LAST - 4 * 1440 }), (spec, minute) => {
         const expected = oracle(place, spec);
         const from = place.fromMs + minute * MINUTE;
-        // Asks for more days than are compared, since one of the days may have been skipped.
+        // The list is asked for two more days than are compared, since one of the days may have been skipped.
         const list = upcoming(parseHours(spec), from, 5).filter(
           ({ timeMs }) => timeMs < from + 3 * 1440 * MINUTE,
         );

@@ -19,15 +19,16 @@ export interface StateAt extends OpeningState {
 }
 
 /**
- * How many more days to search on both sides: a span reaches into other days when clocks go back over midnight. The largest
- * such step was nearly a day, on Kwajalein in 1969.
+ * How many more days to read before and after the days that are searched: a span reaches into other days when clocks go back
+ * over midnight. The largest such step was nearly a day, on Kwajalein in 1969.
  */
 export const MARGIN_DAYS = 2;
-/** How many days are searched at once: most calendars open and close within a week. */
+/** How many days are searched at once, as a chunk: most calendars open and close within a week. */
 const CHUNK_DAYS = 8;
 /**
- * How many chunks of a stretch are searched. Within a stretch everything repeats each week, except for a span that clocks
- * happen to skip in one week. What does not happen in three weeks does not happen before the stretch ends.
+ * How many chunks of days are searched in a stretch, which is a run of days with the same rule. Within a stretch everything
+ * repeats each week, except for a span that clocks happen to skip in one week. What does not happen in three weeks does not
+ * happen before the stretch ends.
  */
 const CHUNKS_PER_STRETCH = 3;
 
@@ -85,16 +86,16 @@ export function labelOf(hours: Hours, day: number, open: boolean): OpeningState 
 /** When the hours close next if they are open, or open next if they are closed. */
 function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | undefined {
   for (const { first, last } of daysAhead(hours, dayAt(hours, instantMs))) {
-    // Nothing closes inside these days. A closing at their edge is found when the days next to them are searched. Skipping
-    // saves time: a calendar can be open for centuries.
+    // When all these days are open from midnight to midnight, nothing closes inside them. A closing at their edge is found when
+    // the days next to them are searched. Skipping such days saves time: a calendar can be open for centuries.
     if (isOpen && openThroughout(hours, first, last)) continue;
-    // Spans at the edges may continue outside of these days. Where a span really starts and ends is known only for the days
-    // inside the margin.
+    // A span at the edge of the days that are read may continue on days that are not. Where a span really starts and ends is
+    // known only for the days inside the margin of MARGIN_DAYS.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);
-    // `until` itself does not count. Where clocks skip a day, the day after it begins at `until`, and the spans of that later
-    // day are not in this list.
+    // A change at `until` itself does not count. Where clocks skip a day, the day after it begins at `until`, and the spans of
+    // that later day are not in this list.
     const from = Math.max(instantMs + 1, hours.zone.startOf((first - MARGIN_DAYS + 1) * DAY_MS));
     const flip = spans
       .map(({ startMs, endMs }) => (isOpen ? endMs : startMs))
@@ -137,7 +138,7 @@ interface Days {
   last: number;
 }
 
-/** Yields the days to search from `day` on: the first weeks of each stretch, in chunks. */
+/** Yields, in chunks, the days to search from `day` on: the first weeks of each stretch of days with the same rule. */
 function* daysAhead(hours: Hours, day: number): Generator<Days> {
   let stretch = stretchAt(hours, day);
   for (let from = day; ; from = stretch.from) {
@@ -148,7 +149,7 @@ function* daysAhead(hours: Hours, day: number): Generator<Days> {
   }
 }
 
-/** Yields the days to search from `day` backwards: the last weeks of each stretch, in chunks. */
+/** Yields, in chunks, the days to search from `day` backwards: the last weeks of each stretch of days with the same rule. */
 function* daysBack(hours: Hours, day: number): Generator<Days> {
   let stretch = stretchAt(hours, day);
   for (let to = day; ; to = stretch.to) {

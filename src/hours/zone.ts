@@ -150,8 +150,8 @@ export class Zone {
   }
 
   #offsetAt(instantMs: number): number {
-    // The year 1 is the earliest: Intl counts the years before it backwards, but the API server accepts a date such as
-    // "0000-01-01".
+    // An instant before the year 1 gets the offset of that year: Intl counts the years before it backwards, but the API server
+    // accepts a date such as "0000-01-01".
     const at = Math.max(FIRST_MS, Math.floor(instantMs / 1000) * 1000);
     const [, month, day, year, hour, minute, second] = SHOWN.exec(this.#format.format(at))!.map(Number);
     return utc([year!, month!, day!], [hour!, minute!, second!]) - at;
