@@ -70,8 +70,8 @@ export interface ObjectPage<T> {
 }
 
 /**
- * A change, or news of the watch itself. A BOOKMARK only moves the version on. An ERROR ends the watch; it comes as an event
- * because the HTTP status was sent when the watch began.
+ * One event of a watch: a change of an object, or news of the watch itself. A BOOKMARK contains nothing but a newer version. An
+ * ERROR ends the watch; it comes as an event because the HTTP status was sent when the watch began.
  */
 export type WatchEvent<T> =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T }
@@ -80,8 +80,8 @@ export type WatchEvent<T> =
 
 export interface ApplyOptions {
   /**
-   * The owner of the applied fields. Only one program may apply under one name, and each apply must name all fields that it
-   * wants to keep.
+   * The name of the program that owns the applied fields. Only one program may apply under one name, and each apply must name
+   * all fields that it wants to keep.
    */
   fieldManager: string;
   /**
@@ -436,7 +436,8 @@ export class KubeClient {
       flow: flowOf(type, object.metadata),
       path: pathOf(type, object.metadata, subresource),
       query: { fieldManager, force: force === true ? true : undefined },
-      // The content type says YAML, but JSON is valid YAML, and every server that has server-side apply accepts it.
+      // The content type says YAML, and the body is JSON. But JSON is valid YAML, and every server that has server-side apply
+      // accepts JSON under this content type.
       body: { ...object, apiVersion: apiVersionOf(type), kind: type.kind },
       contentType: APPLY_PATCH,
       signal,
@@ -472,7 +473,8 @@ export class KubeClient {
     const what = nameOf(call);
     let sent: AbortSignal | undefined;
     const exchange = async () => {
-      // The lease is checked here and not earlier, because the wait for a connection may have used up the lease.
+      // The lease is checked immediately before the request is sent, because the wait for a connection may have used up the
+      // lease.
       if (call.method !== "GET") this.#leadership.assertTime(this.#requestTimeoutMs);
       sent = AbortSignal.timeout(this.#requestTimeoutMs);
       const signal = call.signal === undefined ? sent : AbortSignal.any([call.signal, sent]);
@@ -498,7 +500,8 @@ export class KubeClient {
       const answer = await this.#dispatch(call, options);
       if (answer.statusCode < 300) return answer;
       const body = await answer.body.text().catch(() => "");
-      // A token can expire or be replaced after we have read it and before the server checks it.
+      // After a first 401 the request is sent once more with fresh credentials: a token can expire or be replaced after we have
+      // read it and before the server checks it.
       if (answer.statusCode === 401 && attempt === 1 && this.#connection.refresh()) continue;
       throw errorOfStatus(options.what, answer.statusCode, parseStatus(body), retryAfter(answer.headers));
     }
@@ -537,7 +540,7 @@ async function textUpTo(maxBytes: number, body: AsyncIterable<Buffer>, what: str
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Leaving the loop closes the connection, so the rest of the answer is not even received.
+    // The error leaves the loop, which closes the connection, so the rest of the answer is not even received.
     if (size > maxBytes)
       throw new KubeError(`${what}: the answer has more than ${maxBytes} bytes`, {
         status: 0,
@@ -573,7 +576,8 @@ function parseStatus(text: string): StatusBody | undefined {
     const body = JSON.parse(text) as StatusBody;
     return body.kind === "Status" ? body : undefined;
   } catch {
-    // Something between us and the API server answered. Our error does not repeat its page, which may contain anything.
+    // The answer is not JSON, so something between us and the API server sent it. Our error does not repeat its text, which may
+    // contain anything.
     return undefined;
   }
 }

@@ -41,7 +41,9 @@ export interface Access {
   readonly watches: Dispatcher;
 }
 
-/** The part of KubeConfig's answer that belongs to a connection. All other parts become headers. */
+/**
+ * The TLS settings of a connection, among what KubeConfig gives for a request. Everything else that it gives becomes headers.
+ */
 interface TlsSettings {
   ca?: Buffer | string;
   cert?: Buffer | string;
@@ -111,11 +113,13 @@ export class KubeConnection {
     const options: TlsSettings & { headers: Record<string, string>; auth?: string } = { headers: {} };
     await this.#config.applyToHTTPSOptions(options);
     const headers = { ...options.headers };
-    // KubeConfig leaves a user name and password to Node's https module, which is not used here.
+    // KubeConfig passes a user name and password on to Node's https module. That module is not used here, so the header is made
+    // here.
     if (options.auth !== undefined)
       headers.Authorization = `Basic ${Buffer.from(options.auth).toString("base64")}`;
     const tls = tlsOf(options);
-    // A new token is only a new header. New certificates need new connections, because TLS is set up once per connection.
+    // The fingerprint covers only what needs new connections. A new token is only a new header, but new certificates need new
+    // connections, because TLS is set up once per connection.
     const fingerprint = JSON.stringify([this.server, tls]);
     const before = this.#access;
     if (before?.fingerprint === fingerprint) {
@@ -125,7 +129,8 @@ export class KubeConnection {
     const requests = this.#dispatcher(tls, CONNECTIONS);
     const watches = this.#dispatcher(tls, null);
     this.#access = { headers, requests, watches, fingerprint, readAt: this.#now() };
-    // Requests under way end on the old connections, and `close` waits for them: for a watch, until the server ends it.
+    // The old pools are closed. `close` waits for the requests that are under way on them: for a watch, until the server ends
+    // it.
     void before?.requests.close();
     void before?.watches.close();
     return this.#access;
@@ -135,10 +140,12 @@ export class KubeConnection {
     const chosen = this.#config.createDispatcherOptions(this.#config.getCurrentCluster(), tls);
     const shared = {
       connections,
-      // A second request on a busy connection would wait behind the first request, however many connections are idle.
+      // A connection carries one request at a time. A second request on a busy connection would wait behind the first request,
+      // however many connections are idle.
       pipelining: 1,
-      // HTTP/2 would put everything on one connection. When that connection is half-open (a NAT forgot it, a load balancer
-      // died), all watches and the Lease would hang together. Go clients had this problem (kubernetes/client-go#374).
+      // HTTP/2 is off, because it would put everything on one connection. When that connection is half-open (a NAT forgot it, a
+      // load balancer died), all watches and the Lease would hang together. Go clients had this problem
+      // (kubernetes/client-go#374).
       allowH2: false,
       keepAliveTimeout: 30_000,
       // The pool sets no time limits, because the client limits a whole request and the reflector limits the silence of a
@@ -169,7 +176,7 @@ export class KubeConnection {
   }
 }
 
-/** Only the settings that are set, as text: two readings of the same files must give the same fingerprint. */
+/** The TLS settings that are set, as text: two readings of the same files must give the same fingerprint. */
 function tlsOf({ ca, cert, key, rejectUnauthorized, servername }: TlsSettings): TlsSettings {
   return {
     ...(ca === undefined ? {} : { ca: text(ca) }),

@@ -55,7 +55,7 @@ test("a small text is parsed as it is", () => expect(parseSkimmed(JSON.stringify
 test("all other fields of a large text come through unchanged", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
-      // Leave out the three names that have a special meaning.
+      // The names `object`, `metadata` and `data` are left out, because they have a special meaning.
       const { object: _, metadata: __, data: ___, ...rest } = object;
       expect(parseSkimmed(JSON.stringify({ ...rest, metadata, filler }))).toEqual(
         JSON.parse(JSON.stringify({ ...rest, metadata: kept, filler })),

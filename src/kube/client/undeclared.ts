@@ -35,7 +35,7 @@ function pathOf(text: string): StatusPath {
     .slice(1);
 }
 
-/** A copy of the value without these fields. */
+/** A copy of the value without the fields at these paths. */
 export function without<T>(value: T, paths: readonly StatusPath[]): T {
   return paths.reduce((rest, path) => drop(rest, path), value as unknown) as T;
 }

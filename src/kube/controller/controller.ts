@@ -117,7 +117,8 @@ export class Controller<T extends KubeObject> {
       clock,
       inMs: kind.urgentInMs,
       newest: (key) => kind.informer.store.getByKey(key),
-      // A finalizer checks by itself whether its time is over. Cutting it off would only make it begin again.
+      // An attempt that finalizes the object is not cut off: the finalizer checks by itself whether its time is over, and would
+      // only have to begin again.
       onDue: (key) =>
         this.#attempts.get(key)?.deleting === true ? this.#queue.add(key, "urgent") : this.#hurry(key),
     });
@@ -163,21 +164,21 @@ export class Controller<T extends KubeObject> {
     await this.#settled();
   }
 
-  /** Waits for the workers, if they have begun. Workers begin after the first sync, which may never come. */
+  /** Waits until the workers have ended, if they have begun. Workers begin after the first sync, which may never come. */
   async #settled(): Promise<void> {
     if (this.#begun) await this.#workers;
   }
 
   #beginTerm({ signal }: Term): void {
     const { store } = this.#kind.informer;
-    // The process that led before may have left anything unfinished.
+    // Every object is queued, because the process that led before may have left anything unfinished.
     for (const object of store.list()) {
       this.#queue.add(keyOf(object), this.#causeAtStart(object));
-      // The time at which an object becomes urgent can depend on when the term began, so it is computed again.
+      // When the object becomes urgent can depend on when the term began, so that time is computed again.
       this.#urgency.watch(object);
     }
-    // When the term is over, another process reports which objects are ready. If two processes reported, objects would be
-    // counted twice.
+    // When the term is over, this process stops reporting which objects are ready, because another process does so. If two
+    // processes reported, objects would be counted twice.
     signal.addEventListener(
       "abort",
       () => store.list().forEach((object) => void this.#reconciliation.unsay(object)),
@@ -256,12 +257,12 @@ export class Controller<T extends KubeObject> {
       // The wait for a key may have been long, and the term may have ended meanwhile. Then the key waits for the next term.
       if (term.remainingMs() <= 0) this.#queue.add(item.key, item.cause);
       else await this.#process(item, term);
-      // The key is given back only here: until then the queue gives it to no other worker.
+      // The key is given back only after the attempt: until then the queue gives it to no other worker.
       this.#queue.done(item.key);
     }
   }
 
-  /** The present term, or the next one; undefined when the controller stops first. */
+  /** Returns the present term of leadership, or waits for the next one; undefined when the controller stops first. */
   #term(): Promise<Term | undefined> {
     const { leader } = this.#runtime;
     if (leader === undefined) return Promise.resolve(ALWAYS);
@@ -285,7 +286,8 @@ export class Controller<T extends KubeObject> {
     const { clock } = this.#runtime;
     const object = informer.store.getByKey(key);
     if (object === undefined) return;
-    // The object is no longer urgent, as can happen in a later term. An attempt that may wait must not take an urgent place.
+    // The object was queued as urgent and no longer is, as can happen in a later term. It is queued as a change, because an
+    // attempt that may wait must not take an urgent place.
     if (cause === "urgent" && !this.#urgency.isUrgent(object)) return this.#queue.add(key, "change");
     const { namespace, name } = object.metadata;
     const reconcileId = randomBytes(4).toString("hex");
@@ -296,7 +298,8 @@ export class Controller<T extends KubeObject> {
     const work = { key, cause, object, term, log, interruption };
     const { result, next } = await this.#reconciliation.attempt(work);
     this.#attempts.delete(key);
-    // The object may have been deleted during the attempt, and created again. Nothing of the former object may stay.
+    // The object may have been deleted during the attempt, and created again. What this process reports or remembers of the
+    // former object must not stay.
     const now = informer.store.getByKey(key);
     if (now?.metadata.uid !== object.metadata.uid) this.#reconciliation.unsay(object);
     if (now === undefined) {

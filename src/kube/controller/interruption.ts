@@ -32,7 +32,7 @@ export class Interruption {
     return this.#cutOff.signal;
   }
 
-  /** True after either degree. The object is then queued already, and the attempt need not plan another one. */
+  /** True after `makeWay` or `cutOff`. The object is then queued already, and the attempt need not plan another one. */
   get hasBegun(): boolean {
     return this.makesWay.aborted || this.isCutOff.aborted;
   }

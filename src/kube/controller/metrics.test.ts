@@ -2,7 +2,7 @@ import { Registry } from "@prometheus-io/client";
 import { expect, test } from "vitest";
 import { KubeMetrics } from "./metrics.ts";
 
-test("every result of a kind begins at 0, even when two controllers share the registry", async () => {
+test("a kind's counter of each result begins at 0, even when two controllers share the registry", async () => {
   const registry = new Registry();
   KubeMetrics.of(registry).reconciles.inc({ kind: "WorkStream", result: "bug" });
   KubeMetrics.of(registry).countFromZero("WorkStream");

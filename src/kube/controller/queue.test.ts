@@ -94,7 +94,7 @@ describe("delays of keys", () => {
     await clock.advance(60_000);
     expect(queue.depth).toBe(0);
   });
-  test("a key waits longer after each failure, up to a limit, and other keys do not", async () => {
+  test("a key waits longer after each failure of its own, up to a limit, but not after failures of other keys", async () => {
     const { queue, clock } = setup({ backoffMs: 1000, maxBackoffMs: 4000 });
     for (const ms of [1000, 2000, 4000, 4000]) {
       queue.retry("a");

@@ -36,7 +36,10 @@ export interface Item {
 /** A key that a worker holds. */
 interface KeyAtWork {
   giveBack(): void;
-  /** The cause when the key was added again meanwhile; the key then goes in line when the worker is done. Else undefined. */
+  /**
+   * The cause when the key was added again while the worker has it; the key then goes in line when the worker is done.
+   * Undefined when it was not added again.
+   */
   again: Cause | undefined;
 }
 

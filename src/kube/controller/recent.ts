@@ -26,7 +26,7 @@ export class Recent<V> {
 
   set(key: string, value: V): void {
     const now = this.#clock.monotonic();
-    // Expired entries are dropped here, since the key of a deleted object may never be read again. Usually only the oldest
+    // Each `set` drops the expired entries, since the key of a deleted object may never be read again. Usually only the oldest
     // entry has to be checked.
     for (const [each, { until }] of this.#entries) {
       if (until > now) break;

@@ -120,7 +120,10 @@ export type Next =
 /** How an attempt ended, for the metrics and the queue. */
 export interface AttemptEnd {
   result: ReconcileResult;
-  /** Absent: the attempt plans nothing and changes no plan, because the object is gone or already in line. */
+  /**
+   * What to plan for the object. Absent: nothing is planned and no plan is changed, because the object is gone or already in
+   * line.
+   */
   next?: Next;
 }
 
@@ -196,8 +199,8 @@ export class Reconciliation<T extends KubeObject> {
     } catch (error) {
       if (error instanceof Interrupted && work.interruption.hasBegun) return { result: "aborted" };
       if (signal.aborted || error instanceof LeadershipLost)
-        // The object is retried even so. When the Lease can be renewed after all, the term goes on, and nothing else would soon
-        // bring the object back.
+        // The object is retried even after a loss of leadership. When the Lease can be renewed after all, the term goes on, and
+        // nothing else would soon bring the object back.
         return this.#stopping.aborted ? { result: "aborted" } : { result: "aborted", next: { do: "retry" } };
       if (error instanceof ObjectGone) return { result: "gone" };
       if (error instanceof KubeError) {
@@ -205,7 +208,7 @@ export class Reconciliation<T extends KubeObject> {
         return { result: "retry", next: { do: "retry", atLeastMs: error.retryAfterMs } };
       }
       // The attempt waited for work that it shared with another attempt, and that other attempt was interrupted. Nobody has
-      // queued this object.
+      // queued this attempt's object, so it is retried.
       if (error instanceof Interrupted) return { result: "aborted", next: { do: "retry" } };
       work.log.error({ err: error }, "bug in the controller runtime or in a status");
       return { result: "bug", next: { do: "retry" } };
@@ -246,8 +249,9 @@ export class Reconciliation<T extends KubeObject> {
     const { finalizer, client, type, finalize, events } = this.#options;
     if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer))
       return { result: "unchanged" };
-    // We removed the finalizer, but the store still shows it. Undoing the changes a second time could undo what somebody else
-    // has set up since. If the store still shows the finalizer after it must have caught up, the finalizer is really there.
+    // We removed the finalizer, but the store still shows it, so nothing is undone now. Undoing the changes outside a second
+    // time could undo what somebody else has set up since. If the store still shows the finalizer after it must have caught up,
+    // the finalizer is really there.
     if (this.#finalized.get(work.key) === object.metadata.uid && object.metadata.uid !== undefined)
       return { result: "unchanged", next: { do: "after", ms: this.#finalized.leftMs(work.key) } };
     let done: FinalizeResult = { done: true };
@@ -258,14 +262,15 @@ export class Reconciliation<T extends KubeObject> {
     }
     if (!("done" in done)) {
       const { next } = await this.#conclude(work, done, {}, signal);
-      // The object is retried whatever the reason's class: nothing else would bring it back, and until then it cannot be
-      // removed.
+      // An object whose finalizer is not done is retried, whatever the class of the reason: nothing else would bring it back,
+      // and until then it cannot be removed.
       return { result: "retry", next: next?.do === "retry" ? next : { do: "retry" } };
     }
-    // The finalizer is removed with the store's version of the object, which has our finalizer. The answer to our last status
-    // write may be older.
+    // The list of finalizers is taken from the store's version of the object, which has our finalizer. The version in the
+    // answer to our last status write may be older.
     await removeFinalizer({ client, type, finalizer, object }, signal);
-    // The events are recorded only here: an attempt that fails earlier is repeated, and would record them twice.
+    // The events are recorded only when the finalizer is removed: an attempt that fails earlier is repeated, and would record
+    // them twice.
     for (const note of done.events ?? []) events.record(object, note);
     this.#finalized.set(work.key, object.metadata.uid);
     log.info("finalized");
@@ -320,7 +325,8 @@ export class Reconciliation<T extends KubeObject> {
       deleting: object.metadata.deletionTimestamp !== undefined,
       ensureFinalizer: async () => {
         if (ensured) return;
-        // The first status was just written, so the store's version is old and would only cause a conflict.
+        // The newest version that we know of is used: we have just written the first status, so the store's version is old and
+        // would only cause a conflict.
         const newest = this.#status.withVersion(object);
         await addFinalizer({ client, type, finalizer: finalizer!, object: newest }, signal);
         ensured = true;
@@ -369,7 +375,8 @@ export class Reconciliation<T extends KubeObject> {
   }
 
   /**
-   * Counts failed resyncs only. Retries after a failure follow within seconds and would use up the tolerated number at once.
+   * Counts, for each key, the resyncs in a row that could not read the outside system. Retries are not counted: they follow a
+   * failure within seconds and would use up the tolerated number at once.
    */
   #countBlind({ key, cause }: AttemptInput<T>, { unobserved, failure }: Outcome): void {
     if (unobserved === undefined && failure?.class !== "transient") this.#blind.delete(key);

@@ -59,7 +59,8 @@ export class Urgency<T extends KubeObject> {
     this.#timers.delete(key);
     const object = this.#options.newest(key);
     if (object === undefined) return;
-    // Checked once more: the object may have been given more time since, and a timer can fire a moment early.
+    // Whether the object is urgent is checked once more: it may have been given more time since the timer was set, and a timer
+    // can fire a moment early.
     if (this.isUrgent(object)) this.#options.onDue(key);
     else this.watch(object);
   }

@@ -95,7 +95,7 @@ export class LeaderElector {
     const { leaseMs, renewDeadlineMs, retryMs } = this.#options;
     if (!(leaseMs > renewDeadlineMs && renewDeadlineMs > retryMs))
       throw new Error("leaseMs must be longer than renewDeadlineMs, and renewDeadlineMs longer than retryMs");
-    // A request begins only when its time-out still fits into the lease. A longer time-out would never fit.
+    // A request begins only when its time-out still fits into the lease. A time-out longer than this would never fit.
     if (options.client.requestTimeoutMs + 2 * retryMs > leaseMs)
       throw new Error("the client's requestTimeoutMs plus two times retryMs must not exceed leaseMs");
   }
@@ -160,7 +160,8 @@ export class LeaderElector {
   async #round(): Promise<void> {
     const { clock, log, renewDeadlineMs, retryMs } = this.#options;
     const within = new AbortController();
-    // Two tries must fit before the deadline of the term, and a request that hangs must not outlive the term.
+    // The time limit of one round: two tries must fit before the deadline of the term, and a request that hangs must not
+    // outlive the term.
     const limitMs = Math.max(
       retryMs,
       Math.min(renewDeadlineMs / 2, this.#term?.untilDeadlineMs() ?? renewDeadlineMs),
@@ -189,8 +190,8 @@ export class LeaderElector {
 
   async #contend(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity, clock } = this.#options;
-    // A leader need not read the Lease first. Its write names the version of its last renewal, so any other write causes a
-    // conflict.
+    // A leader renews the Lease without reading it first. The write names the version of the last renewal, so if anybody else
+    // has written since, there is a conflict.
     if (this.#lease === undefined || this.#term === undefined) {
       const lease = await client.get(leases, { namespace, name }, signal);
       this.#observe(lease);
@@ -219,7 +220,8 @@ export class LeaderElector {
         ? await client.create(leases, next, {}, signal)
         : await client.replace(leases, next, {}, signal);
     this.#observe(written);
-    // The process may have been frozen since it sent the request, and another process may have taken the Lease meanwhile.
+    // A renewal that took too long does not count: the process may have been frozen since it sent the request, and another
+    // process may have taken the Lease meanwhile.
     if (this.#stop.signal.aborted || elapsedMs(clock, from) >= this.#options.renewDeadlineMs) return;
     if (clock.monotonic() < this.#displacedUntilMs) return;
     if (this.#term === undefined || this.#term.remainingMs() <= 0) this.#begin(from);
@@ -336,7 +338,7 @@ class RunningTerm implements Term {
     this.#disarm();
     if (!this.#abort.signal.aborted) this.#abort.abort(new LeadershipLost(why));
   }
-  /** Sets a timer that ends the term in time even when no code calls `remainingMs`, which needs no timer. */
+  /** Sets a timer that ends the term in time. `remainingMs` also ends a term that is over, but perhaps no code calls it. */
   #arm(): void {
     this.#disarm = this.#options.clock.after(Math.max(0, this.untilDeadlineMs()), () => this.remainingMs());
   }

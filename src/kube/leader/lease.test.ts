@@ -63,7 +63,7 @@ for (const [name, [found, seenForMs, want]] of Object.entries(rows))
     expect(decided.do).toBe(want);
   });
 
-describe("a Lease that may be taken from its holder", () => {
+describe("the Lease of another holder, when some holders may lose it", () => {
   const seize = (found: Lease, seenForMs: number) =>
     decideOnLease({
       lease: found,
@@ -73,18 +73,19 @@ describe("a Lease that may be taken from its holder", () => {
       wallMs: NOW,
       seize: (holder) => !holder.startsWith("release_"),
     });
-  test("is seized, and the rest of its holder's time must pass first", () =>
+  test("is seized from a holder that may lose it, and the rest of the holder's time must pass first", () =>
     expect(seize(other, 4000)).toEqual({ do: "seize", restMs: 11_000 }));
-  test("is left to a holder from which it may not be taken", () =>
+  test("is left to a holder that may not lose it", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 4000)).toEqual({
       do: "wait",
       restMs: 11_000,
     }));
-  test("is free when its holder has stopped renewing it, whatever the holder is", () =>
+  test("is free when a holder that may not lose it has stopped renewing it", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 15_000)).toEqual({
       do: "take",
     }));
-  test("is free when it has expired", () => expect(seize(other, 15_000)).toEqual({ do: "take" }));
+  test("is free when a holder that may lose it has stopped renewing it", () =>
+    expect(seize(other, 15_000)).toEqual({ do: "take" }));
   test("is free at once when its holder is `nobody`", () =>
     expect(seize(lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }), 0)).toEqual({ do: "take" }));
 });

@@ -64,7 +64,7 @@ export function decideOnLease({
   const holder = lease.spec?.holderIdentity;
   // We renew even an expired Lease: no other process has taken it, and only this process has this identity.
   if (holder === identity) return { do: "renew" };
-  // The last holder released the Lease, or somebody made it by hand.
+  // A Lease without a holder is free: the last holder released it, or somebody made it by hand.
   if (holder === undefined || holder === "") return { do: "take" };
   const unchangedMs = durationMs(lease) - (nowMs - observed.sinceMs);
   const restMs = holder === NOBODY ? Math.min(unchangedMs, keptForMs(lease, wallMs)) : unchangedMs;
@@ -73,7 +73,10 @@ export function decideOnLease({
   return holder === NOBODY ? { do: "take" } : { do: "seize", restMs };
 }
 
-/** The duration that the holder wrote, not our own: only the holder knows for how long it believes that it leads. */
+/**
+ * How long a renewal of the Lease is valid. The holder's number counts, and not our own: only the holder knows for how long it
+ * believes that it leads.
+ */
 const durationMs = ({ spec }: Lease) => (spec?.leaseDurationSeconds ?? 15) * 1000;
 
 /**

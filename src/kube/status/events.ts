@@ -62,7 +62,10 @@ interface Series {
   count: number;
   lastAt: number;
   writtenAt: number;
-  /** The last write. Each write of a series waits for the one before, or a lower count could overwrite a higher one. */
+  /**
+   * Settles when the last write of the series has ended. Each write waits for the one before, or a lower count could overwrite
+   * a higher one.
+   */
   writing: Promise<void>;
 }
 
@@ -154,7 +157,8 @@ export class EventRecorder {
     try {
       series.name = (await client.create(events, event, { metadataOnly: true })).metadata.name;
     } catch (error) {
-      // The series is forgotten, so that the next such note becomes a new event: there is no event whose count could be raised.
+      // No event was created, so the series has none whose count could be raised. It is forgotten, and the next such note
+      // becomes a new event.
       if (this.#series.get(key) === series) this.#series.delete(key);
       throw error;
     }
@@ -202,7 +206,9 @@ function regardingOf({ apiVersion, kind, metadata }: KubeObject): Regarding {
   };
 }
 
-/** Makes the key the most recent one. When there are too many keys, the least recently set key goes. */
+/**
+ * Sets the value, and makes the key the most recent one. When there are too many keys, the least recently set key is removed.
+ */
 function remember<V>(map: Map<string, V>, key: string, value: V): void {
   map.delete(key);
   map.set(key, value);

@@ -38,7 +38,7 @@ export interface StatusWriterOptions<T extends KubeObject> {
   fieldManager: string;
   /** This installation's name, as it is written into `status.managedBy`. */
   instance: string;
-  /** The name of an installation whose objects are taken over, by force and once each. */
+  /** The name of an installation whose objects are taken over, each of them once and by force. */
   takeOverFrom?: string | undefined;
   /** Returns the part of a status that belongs to this manager. Default: the whole status. */
   ownStatus?: ((status: ObjectStatus) => ObjectStatus) | undefined;

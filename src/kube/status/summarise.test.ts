@@ -376,7 +376,7 @@ describe("while an object is being deleted", () => {
     const after = [...wasReady, former("Reconciling", "True", "Throttled", 9 * MINUTE)];
     expect(of({ verdicts: [fault], failure }, after).events).toEqual([]);
   });
-  test("the same failure without a deletion causes no event, and Ready keeps its reason", () => {
+  test("in contrast, the same failure of an object that is not deleted causes no event, and Ready keeps its reason", () => {
     const { status, events } = of({ verdicts: [fault], failure }, wasReady, object);
     expect(events).toEqual([]);
     expect((status.conditions as Condition[]).map(({ reason }) => reason)).toEqual(["Ready"]);

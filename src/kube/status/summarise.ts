@@ -121,7 +121,8 @@ export function summarise(input: {
     wait !== undefined && verdict.type === "Ready" ? becauseOf(wait, verdict) : verdict,
   );
   const ready = verdicts.find(({ type }) => type === "Ready");
-  // Tools could not wait for a kind without Ready, and tools that look for Ready would show the kind as healthy.
+  // An outcome without Ready is a bug: tools could not wait for a kind without Ready, and tools that look for Ready would show
+  // the kind as healthy.
   if (ready === undefined) throw new Error(`the outcome for a ${object.kind} has no verdict Ready`);
   const progress =
     wait === undefined ? progressOf(ready, previousStatus, now) : { conditions: [wait], stalled: false };
@@ -192,13 +193,15 @@ function progressOf(ready: Verdict, previous: RuntimeStatus | undefined, now: nu
   if (ready.class === "held") return { conditions: [], stalled: false };
   if (ready.class === "stalled") return { conditions: [stalled], stalled: true };
 
-  // The time is taken from the status and not from memory, so it goes on when the process restarts or another process leads.
+  // The time that the object has waited is taken from the status and not from memory, so it goes on counting when the process
+  // restarts or another process leads.
   const overdue = conditionOf(previous, "Stalled")?.message.startsWith(OVERDUE) === true;
   const since = conditionOf(previous, "Reconciling")?.lastTransitionTime;
   const waitedMs = since === undefined ? 0 : now - Date.parse(since);
   if (overdue || waitedMs >= PATIENCE_MS)
     return { conditions: [{ ...stalled, message: OVERDUE + ready.message }], stalled: true };
-  // The upper bound is for a wall clock that was set back: `waitedMs` is negative then, and the wait would become longer.
+  // The wait must not become longer than PATIENCE_MS. It would after a wall clock was set back, because `waitedMs` is negative
+  // then.
   return {
     conditions: [reconciling],
     stalled: false,
@@ -241,7 +244,10 @@ function conditionFrom(
   return { type, status, reason, message, lastTransitionTime, observedGeneration };
 }
 
-/** The next attempt: with backoff after a transient failure, else at the earliest of the times that matter, or never. */
+/**
+ * The next attempt: with backoff after a transient failure; else at the earliest of the time that the reconciler asked for, the
+ * time of a Retry-After and the end of the wait; or never.
+ */
 function retryOf(outcome: Outcome, ready: Verdict, patienceEndsInMs: number | undefined): Summary["retry"] {
   const { failure, unobserved, requeueAfterMs } = outcome;
   const worst = failure?.class ?? (unobserved === undefined ? undefined : "transient") ?? failingClass(ready);

@@ -109,7 +109,8 @@ export class Informer<T extends KubeObject> {
       heardAt: undefined,
       distrust: new AbortController(),
     }));
-    // Nothing rejects this promise yet. If something does one day, an unhandled rejection would end the process.
+    // Nothing rejects `synced` yet. If something does one day, the rejection must not end the process because nobody handles
+    // it.
     this.#synced.promise.catch(() => {});
   }
 
@@ -170,7 +171,7 @@ export class Informer<T extends KubeObject> {
 
   /** Lists everything again, whatever the versions say. Called when another informer found that the API server was set back. */
   distrust(): void {
-    // A namespace that was never listed is about to be listed anyway.
+    // A namespace that was never listed is left out, because it is about to be listed anyway.
     for (const watched of this.#watched) if (watched.listed) watched.distrust.abort(DISTRUSTED);
   }
 
@@ -210,7 +211,8 @@ export class Informer<T extends KubeObject> {
           break;
         }
       }
-      // An action ends without an input for the state machine only when the informer stops.
+      // There is always a next action, except when the informer stops and so ends an action without an input for the state
+      // machine.
       if (next === undefined) return;
       action = next;
     }
@@ -264,8 +266,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         limit: action.limit,
         continue: action.continue,
-        // A page of one object cannot be made smaller, and "all at once" is the last resort, so these two are accepted at any
-        // size.
+        // Two lists are accepted at any size: a page of one object cannot be made smaller, and a list of everything at once is
+        // the last resort.
         maxBytes: action.limit > 1 ? PAGE_BYTES : undefined,
         transform: (item) => trim(item, this.#options),
       },
@@ -303,8 +305,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         resourceVersion: action.resourceVersion,
         timeoutSeconds: action.timeoutSeconds,
-        // An open watch ends every problem except silence. A silent watch was open too: the server accepts a watch from a
-        // version that it has not reached yet.
+        // When the watch is open, every problem is over except silence. A silent watch was open too: the server accepts a watch
+        // from a version that it has not reached yet.
         onOpen: () => {
           if (!action.quiet) this.#report(watched, "");
         },
@@ -314,7 +316,7 @@ export class Informer<T extends KubeObject> {
       for await (const event of client.watch(this.type, options, both)) yield { type: "event", event };
     } finally {
       disarm();
-      // The caller may stop reading early. The connection must then be closed, because nobody reads from it any more.
+      // Whoever reads these events may stop early. The connection must then be closed, because nobody reads from it any more.
       silence.abort(SILENT);
     }
   }
@@ -369,7 +371,8 @@ export class Informer<T extends KubeObject> {
   }
 
   #listFailed(watched: NamespaceWatch, { status }: Failed): void {
-    // Any other failure may be over in a moment, so `synced` keeps waiting for the namespace.
+    // Only 403 and 404 mean that the namespace is refused. Any other failure may be over in a moment, so `synced` keeps waiting
+    // for the namespace.
     if (status !== 403 && status !== 404) return;
     watched.refused = true;
     this.#settle();
@@ -433,6 +436,9 @@ export class Informer<T extends KubeObject> {
  * overdue after 75 s.
  */
 const SILENT_AFTER_MS = 100_000;
-/** Aborts with these two errors are recognised by identity, so they are never confused with an error of the network. */
+/**
+ * The two reasons for which the informer aborts its own request. They are recognised by identity, so they are never confused
+ * with an error of the network.
+ */
 const SILENT = new Error("the watch was silent for too long");
 const DISTRUSTED = new Error("the api server was set back to an earlier state");

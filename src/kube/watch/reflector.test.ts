@@ -285,7 +285,7 @@ describe("the news for the store", () => {
           found: false,
         });
     });
-  test("the list after a rewind is an ordinary list", () =>
+  test("after the server was set back only the next list is a rewind, and not the list after it", () =>
     expect(isRewound(...watching, distrusted, page(), expired, page())).toBe(false));
   test("is empty for a bookmark", () =>
     expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
@@ -309,7 +309,7 @@ describe("the problem as a sentence for a person", () => {
   };
   for (const [name, [input, want]] of Object.entries(problems))
     test(name, () => expect(run([input]).last.problem).toMatch(want));
-  test("is cleared by a page", () =>
+  test("is cleared when a page of a list arrives", () =>
     expect(run([failed({ status: 403 }), waited, page()]).last.problem).toBe(""));
   const listedAfterSilence = [...watching, silence, serverIsAt("100", true), page()];
   test("stays after a silent watch until data comes from a watch, even when a list succeeds", () => {

@@ -77,7 +77,9 @@ export type ReflectorInput<T extends KubeObject> =
 /** What the informer must do next. The action before has ended at this point. */
 export type ReflectorAction =
   | { do: "list"; continue: string | undefined; limit: number }
-  /** `quiet`: opening this watch proves nothing, because the silent watch before it could be opened as well. */
+  /**
+   * `quiet`: the last watch was silent for too long. It could be opened as well, so the opening of this watch proves nothing.
+   */
   | { do: "watch"; resourceVersion: string; timeoutSeconds: number; quiet: boolean }
   /** Asks the server for its present version, which a list of one object shows. */
   | { do: "ask" }
@@ -107,13 +109,13 @@ const PAGE = 500;
 /** The value of `limit` that means no limit. */
 const EVERYTHING = 0;
 const MIN_BACKOFF_MS = 500;
-/** The longest wait that we choose ourselves. After the server is back, changes go unnoticed for this long at most. */
+/** The longest wait that no Retry-After asked for. After the server is back, changes go unnoticed for this long at most. */
 const MAX_BACKOFF_MS = 30_000;
 /** The longest Retry-After that is obeyed: one wrong header must not stop the watch for a day. */
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 /**
- * A watch that lived this long has worked. After a shorter watch there is a wait, or the watches would follow each other
- * without end.
+ * A watch that stayed open for this long has worked. After a shorter watch there is a wait, or the watches would follow each
+ * other without end.
  */
 const LIVELY_MS = 2000;
 
@@ -182,7 +184,7 @@ function heard<T extends KubeObject>(
   const resourceVersion = event.object.metadata.resourceVersion ?? state.resourceVersion;
   if (isOlder(resourceVersion, state.resourceVersion) === true) return backwards(state, chance);
   const next: ReflectorState = { phase: "watching", attempt: 0, resourceVersion, quiet: false };
-  // A bookmark shows that the watch works and moves the place on, but contains nothing for the store.
+  // A bookmark shows that the watch works, and has the version from which to resume it, but contains nothing for the store.
   if (event.type === "BOOKMARK") return { state: next, problem: "" };
   const news: ReflectorNews<T> = {
     type: event.type === "DELETED" ? "remove" : "upsert",
@@ -192,8 +194,9 @@ function heard<T extends KubeObject>(
 }
 
 /**
- * Resumes the watch from its place, unless the server is behind that place. After a long silence the server's version proves
- * nothing: a server that was restored meanwhile may have counted past our place, so everything is listed again.
+ * Resumes the watch from the last version that was seen, unless the server is behind that version. After a long silence the
+ * server's present version proves nothing: a server that was restored meanwhile may have counted past our version, so
+ * everything is listed again.
  */
 function told<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "asking" }>,
@@ -205,8 +208,8 @@ function told<T extends KubeObject>(
 }
 
 /**
- * Handles an event that is older than the one before, which means that the server was set back during the watch. The list
- * follows at once the first time, and after a wait when it happens twice in a row.
+ * Handles an event that is older than the one before, which means that the server was set back during the watch. A new list
+ * follows at once the first time, and after a wait when such an event comes twice in a row.
  */
 function backwards<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "watching" }>,
@@ -283,8 +286,9 @@ function failed<T extends KubeObject>(
       continue: undefined,
       distrusted: isDistrusted,
     } as const;
-    // A watch that worked before was only quiet for too long, so the list follows without a wait. That is allowed again only
-    // after the next watch has worked: otherwise a server that forgets at once would be asked for list after list.
+    // A watch that worked and whose version has expired was only quiet for too long, so the list follows without a wait. That
+    // is allowed again only after another watch has worked: otherwise a server that forgets each version at once would be asked
+    // for list after list.
     return state.phase === "watching" && state.attempt === 0
       ? go({ ...list, attempt: 1 }, chance)
       : { ...pause(list, error, chance), problem };

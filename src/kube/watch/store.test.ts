@@ -81,7 +81,7 @@ describe("the lines of a watch", () => {
   const read = async (source: AsyncIterable<Uint8Array>) => Array.fromAsync(linesOf(source));
   test("are put together from the pieces that arrive", async () =>
     expect(await read(chunks("{a", "}\n{b}\n{", "c}", "\n"))).toEqual(["{a}", "{b}", "{c}"]));
-  test("have a character whole even when it arrived in two pieces", async () => {
+  test("contain a character whole even when its bytes arrived in two pieces", async () => {
     const bytes = new TextEncoder().encode("é\n");
     expect(await read(chunks(bytes.slice(0, 1), bytes.slice(1)))).toEqual(["é"]);
   });

@@ -57,7 +57,8 @@ export class Store<T extends KubeObject> implements ReadStore<T> {
   }
   byIndex(index: string, value: string): T[] {
     const values = this.#found.get(index);
-    // An empty answer would mean that nothing refers to the value, and the caller would act on that.
+    // An index that was not declared is an error: an empty answer would mean that nothing refers to the value, and whoever
+    // asked would act on that.
     if (values === undefined) throw new Error(`the store has no index "${index}"`);
     return this.#read(values.get(value));
   }
