@@ -52,7 +52,7 @@ export class DryRunServer {
     );
   }
 
-  /** Replaces an object that `create(object, true)` stored. This is a dry run as well. */
+  /** Replaces, in a dry run, an object that `create(object, true)` has stored. */
   replace(object: TestedObject): Promise<Opinion> {
     const { name } = object.metadata;
     return answerOf(

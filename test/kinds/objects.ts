@@ -29,7 +29,7 @@ export const number = (changes: Changes = {}) =>
 export const hours = (changes: Changes = {}) =>
   object("OperatingHours", { timeZone: "Europe/Vienna" }, changes);
 
-/** The same object with changes to its spec. */
+/** A copy of the object with these changes to its spec. */
 export const again = (before: TestedObject, changes: Changes): TestedObject => ({
   ...before,
   spec: changed(before.spec as object, changes),

@@ -4,7 +4,7 @@ import { stream } from "./objects.ts";
 const one = (path: string, value: unknown) => stream({ [path]: value });
 const NOT_A_DURATION = "is not a duration in h, m and s";
 
-/** The cases that every duration field has. */
+/** The cases that are tested for every field that holds a duration. */
 function durations(
   path: string,
   said: { day: string; short: string; shortest: string; tooShort: string },

@@ -326,7 +326,7 @@ describe("the status can still change after a take-over", () => {
     await first.controller.stop();
   }
 
-  test("when the former release is named", async () => {
+  test("when the second release is told to take objects over from the first", async () => {
     await former();
     await taken({ takeOverFrom: "first/release" });
   });
@@ -336,7 +336,7 @@ describe("the status can still change after a take-over", () => {
     await taken({ takeOverFrom: "first/release" });
   });
 
-  test("when the former release has given up the object", async () => {
+  test("when the first release has given up the object", async () => {
     await former();
     const { conditions } = (await statusOf())!;
     await admin.applyStatus(
@@ -519,7 +519,8 @@ describe("the deletion of an object", () => {
     });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
-    // The API server shows the new status before its answer to our write has arrived here.
+    // The test waits for the metric as well: the API server shows the new status before its answer to our write has arrived
+    // here.
     const line = `smschannel_object_ready{kind="Widget",namespace="${namespace}",name="w"} 1`;
     await until("the metric says so", async () => (await registry.metrics()).includes(line));
     await admin.delete(namespaces, { name: namespace });

@@ -101,7 +101,7 @@ describe("a connection that is reset again and again", () => {
     expect(names(informer)).toEqual(["w0b", "w1b", "w2b", "w3b", "w4b"]);
     expect(changes).toHaveLength(15);
     expect(new Set(changes).size).toBe(15);
-    // The watch resumes from its place, so nothing is listed again.
+    // The watch resumes from the last version that it has seen, so nothing is listed again.
     expect(proxy.count("list")).toBe(1);
   });
 });
@@ -122,7 +122,7 @@ describe("a version that the server has forgotten", () => {
     const { informer, changes } = watchWidgets();
     await informer.synced;
     await until("a watch is open", () => proxy.count("watch") === 1);
-    // The next watch is sent to the real server with version 1, which the server no longer has.
+    // The proxy sends the next watch on to the server with version 1, which the server no longer has.
     proxy.fault = ({ kind, url }) => {
       if (kind !== "watch") return undefined;
       proxy.fault = undefined;
@@ -155,7 +155,7 @@ describe("a version that the server has forgotten", () => {
   });
 });
 
-describe("a server that refuses", () => {
+describe("a server", () => {
   const expectCalm = async (clock: ManualClock, ms: number) => {
     for (let passed = 0; passed < ms; passed += 500) {
       await clock.advance(500);
@@ -168,7 +168,7 @@ describe("a server that refuses", () => {
     "503 with an hour's Retry-After": { status: 503, headers: { "retry-after": "3600" } },
   };
   for (const [name, answer] of Object.entries(refusals))
-    test(`with ${name} for ten minutes is asked at growing intervals, and is watched afterwards`, async () => {
+    test(`that answers ${name} for ten minutes is asked at growing intervals, and is watched afterwards`, async () => {
       const clock = new ManualClock();
       proxy.fault = () => answer;
       const { informer } = watchWidgets({ clock });
@@ -190,7 +190,7 @@ describe("a server that refuses", () => {
       expect(names(informer)).toEqual(["a"]);
     });
 
-  test("with 429 and Retry-After is asked again after that time, and not before", async () => {
+  test("that answers 429 with Retry-After is asked again after that time, and not before", async () => {
     const clock = new ManualClock();
     proxy.fault = () => ({ status: 429, headers: { "retry-after": "9" } });
     const { informer } = watchWidgets({ clock });
@@ -220,12 +220,12 @@ describe("a server that refuses", () => {
     await informer.synced;
     await expectCalm(clock, 300_000);
     expect(proxy.count("watch")).toBeLessThan(40);
-    // Such watches bring no data, so everything is listed again every 100 s.
+    // Watches that end at once bring no data, so everything is listed again every 100 s.
     expect(proxy.count("list")).toBeLessThanOrEqual(4);
   });
 });
 
-test("a namespace that may not be listed is reported, other namespaces work, and the refused one works once the right is granted", async () => {
+test("a namespace that may not be listed is reported and holds up no other namespace, and is listed once the right is granted", async () => {
   const closed = await newNamespace("informer-closed");
   const account = `system:serviceaccount:${namespace}:watcher`;
   const read = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];
@@ -250,10 +250,12 @@ test("a namespace that may not be listed is reported, other namespaces work, and
     await clock.advance(30_000);
     return informer.knows(closed);
   });
-  // The open namespace may have been listed again meanwhile: the clock ran for as long as the grant took to be effective.
+  // The namespace that could be listed from the beginning may have been listed again: the clock ran for as long as the grant
+  // took to be effective.
   expect(listed.filter((where) => where !== namespace)).toEqual([closed]);
   expect(informer.knows(closed)).toBe(true);
-  // For the same reason, the watch of the open namespace may have been silent for too long, and everything is listed again.
+  // Because the clock ran for that long, the watch of the namespace that could be listed from the beginning may have been
+  // silent for too long, and then everything is listed again.
   await until("nothing is wrong any more", async () => {
     await clock.advance(1000);
     return informer.problem() === undefined;

@@ -15,7 +15,7 @@ import { loadClient, until } from "./widgets.ts";
 let admin: KubeClient;
 let namespace: string;
 const cleanup: (() => Promise<unknown>)[] = [];
-/** Times that are shorter than the real ones, so that tests take only seconds. */
+/** Times of the Lease that are shorter than the real ones, so that tests take only seconds. */
 const short = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 200 };
 
 beforeAll(() => {

@@ -62,7 +62,7 @@ interface RestoreRow {
   writesAfter: number;
   silentAfterMs?: number;
   restore?: RestoreOptions;
-  /** Whether the informer reports a rewind. */
+  /** Whether the informer itself notices, by its versions, that the server was set back. */
   rewound: boolean;
 }
 const rows: Record<string, RestoreRow> = {
@@ -77,7 +77,7 @@ const rows: Record<string, RestoreRow> = {
 
 describe.runIf(own)("after a backup of the cluster was restored", () => {
   for (const [name, row] of Object.entries(rows))
-    test(`${name} is seen in its real state, and later changes are seen too`, async (context) => {
+    test(`the informer sees the real state of ${name}, and its later changes`, async (context) => {
       if (controlPlane.saveStore === undefined) return context.skip();
       await clear();
       await create("edited", "deleted", "same");

@@ -214,7 +214,7 @@ test("the status is right within a second after the system's clock jumps forward
   await clock.advance(1000);
   await becomes("office", "True Ready Open until 2026-11-24T16:00:00Z");
   expect(writes()).toBe(3);
-  // The timer for 17:00 was set again after the clock had jumped.
+  // The timer for the closing at 17:00 in Vienna was set again after the clock had jumped.
   await clock.advance(Date.parse("2026-11-24T16:00:00Z") - clock.now());
   await becomes("office", "True Ready Closed until 2026-11-25T07:00:00Z");
 });

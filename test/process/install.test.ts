@@ -80,14 +80,14 @@ describe("npm is called only when a package is missing or different", () => {
       expect(await npmCalls()).toBe(called ? "ci --no-audit --no-fund --loglevel=error\n" : "");
     });
 
-  test("it is an error when Node 24 is still missing after the call, as the install script of Node may be blocked", async () => {
+  test("when Node 24 is still missing after the call, as when Node's install script is blocked, that is an error", async () => {
     await lock("node_modules/.package-lock.json", installed);
     await expect(run()).rejects.toThrow("npm installed no Node 24");
     expect(await npmCalls()).toContain("ci");
   });
 });
 
-test("the command runs in the project's folder, or where SMSCHANNEL_CWD says", async () => {
+test("scripts/run.mjs runs the command in the project's folder, or where SMSCHANNEL_CWD says", async () => {
   await lock("node_modules/.package-lock.json", installed);
   await bringNode();
   expect(await run()).toBe(`hello ${folder}\n`);
