@@ -1,6 +1,6 @@
 /**
  * Settles like `work`, or rejects with the signal's reason when the signal aborts first. An abort does not stop the work
- * itself: other callers may also wait for it.
+ * itself, because others may also wait for its result.
  */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;

@@ -14,7 +14,7 @@ export const assets = { crds: "../crds", migrations: "inbox/migrations" } as con
  */
 export const threads = { rules: "rules/worker.ts" } as const;
 
-/** The URL of the file that a thread of this name runs. */
+/** The URL of the program that the thread of this name runs. */
 export function threadFile(name: keyof typeof threads): URL {
   return pathToFileURL(
     bundled ? join(import.meta.dirname, `${name}-thread.mjs`) : resolve(import.meta.dirname, threads[name]),

@@ -41,7 +41,7 @@ export function spawnTied(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.user ?? {}),
   });
-  // The pipe breaks when the child ends, which is no error.
+  // The pipe that the watcher reads breaks when the child ends, which is no error.
   child.stdin?.on("error", () => undefined);
   // The pid of the ended child may soon belong to another program, so the watcher must end without killing it.
   child.once("exit", () => child.stdin?.end("gone\n"));
