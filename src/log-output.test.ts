@@ -29,7 +29,7 @@ test("lines arrive complete and in order, even when the reader takes them in pie
   expect(read).toBe("first line\nsecond\n");
 });
 
-test("when the reader is gone, only logging ends and the process goes on", () => {
+test("when the log's reader is gone, only logging ends and the process goes on", () => {
   room = ["EPIPE"];
   output.write("first\n");
   output.write("second\n");

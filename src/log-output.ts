@@ -87,7 +87,8 @@ export class LogOutput {
       return;
     }
     this.#gone = GONE.has(code);
-    // After any other error, such as a full disk, this line is dropped and the next line is tried.
+    // After an error that does not mean that the reader is gone, such as a full disk, this line is dropped and the next line is
+    // tried.
     const dropped = this.#gone ? this.#waiting.splice(0) : this.#waiting.splice(0, 1);
     for (const { length } of dropped) this.#waitingBytes -= length;
   }

@@ -50,7 +50,8 @@ export class FairLine<T> {
       for (const [upstream, items] of upstreams) {
         if (!admission.admits({ tenant, upstream })) continue;
         const [item] = items;
-        // Tenant and upstream both go to the end of their lines, so the next turn belongs to another tenant or upstream.
+        // After each item, its tenant and its upstream go to the end of their lines, so the next turn belongs to another tenant
+        // or upstream.
         upstreams.delete(upstream);
         upstreams.set(upstream, items);
         this.#tenants.delete(tenant);

@@ -51,7 +51,7 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-11-24T15:00:00Z",
       "Open until 2026-11-24T18:30:00Z",
     ],
-    "24:00 and the next day's 00:00 touch": [
+    "a span that ends at 24:00 and a span that starts at 00:00 of the next day are one span": [
       vienna({
         weekly: [
           { days: ["Monday"], start: "20:00", end: "24:00" },
@@ -329,7 +329,7 @@ describe("the list of upcoming changes", () => {
       "2026-03-30T15:00:00Z Closed",
     ]);
   });
-  test("shows an opening an hour later when clocks go back from the opening time", () => {
+  test("shows the clock change, and the opening an hour later, when clocks go back at the opening time", () => {
     expect(
       lines(
         vienna({ weekly: [{ days: ["Sunday"], start: "03:00", end: "04:00" }] }),

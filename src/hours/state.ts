@@ -10,8 +10,8 @@ export interface OpeningState {
 }
 
 /**
- * `nextTransition` is when the hours open or close next. `nextChange` is when any of these values changes next. Each is absent
- * when that never happens.
+ * `nextTransition` is when the hours open or close next. `nextChange` is when any value of the state changes next. Each of the
+ * two is absent when that never happens.
  */
 export interface StateAt extends OpeningState {
   nextTransition?: number;

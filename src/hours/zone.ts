@@ -16,7 +16,10 @@ const SAMPLE_MS = 3 * DAY_MS;
  * A local time and the same time in UTC are never further apart than this: offsets go up to 15 h, and Samoa once skipped a day.
  */
 const NEAR_MS = 2 * DAY_MS;
-/** For how many years a zone keeps the clock changes. A year takes 0.4 ms to compute and some 300 bytes to keep. */
+/**
+ * For how many years a zone keeps the clock changes that it has found. A year takes 0.4 ms to compute and some 300 bytes to
+ * keep.
+ */
 const YEARS_KEPT = 200;
 
 /**

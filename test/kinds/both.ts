@@ -31,7 +31,10 @@ export type Rows = Record<string, [object: TestedObject, complaint: string | und
 const kinds = readKinds();
 const pluralOf = (kind: string) => kinds.get(kind)!.plural;
 
-/** A real API server that answers dry runs. It stores nothing, so one namespace is enough for any number of cases. */
+/**
+ * A real API server that answers dry runs. It stores nothing, except for `create(object, true)`, so one namespace is enough for
+ * any number of cases.
+ */
 export class DryRunServer {
   readonly #api = kubeConfig(kubeconfigPath()).makeApiClient(CustomObjectsApi);
   readonly namespace: string;

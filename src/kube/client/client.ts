@@ -113,7 +113,7 @@ interface KubeCall {
 
 /**
  * How long a request may wait for a connection. A request that waits longer fails without being sent: the server is evidently
- * not answering, and the caller tries again later.
+ * not answering, and whoever wanted the request tries again later.
  */
 const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;

@@ -52,7 +52,7 @@ describe("only the parts that controllers read are parsed from a large text", ()
 
 test("a small text is parsed as it is", () => expect(parseSkimmed(JSON.stringify(secret))).toEqual(secret));
 
-test("all other fields of a large text come through unchanged", () => {
+test("all fields of a large text outside of its metadata come through unchanged", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
       // The names `object`, `metadata` and `data` are left out, because they have a special meaning.

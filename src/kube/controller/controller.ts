@@ -254,7 +254,7 @@ export class Controller<T extends KubeObject> {
       if (term === undefined) return;
       const item = await this.#queue.take();
       if (item === undefined) return;
-      // The wait for a key may have been long, and the term may have ended meanwhile. Then the key waits for the next term.
+      // The term may have ended during the wait for this key, which can be long. Then the key waits for the next term.
       if (term.remainingMs() <= 0) this.#queue.add(item.key, item.cause);
       else await this.#process(item, term);
       // The key is given back only after the attempt: until then the queue gives it to no other worker.
@@ -328,7 +328,8 @@ export class Controller<T extends KubeObject> {
     const { resyncIntervalMs } = this.#kind;
     const { clock } = this.#runtime;
     if (resyncIntervalMs === undefined || this.#stop.signal.aborted || this.#plannedResyncs.has(key)) return;
-    // The time varies by a tenth either way, so that objects that were created together are not always resynced together.
+    // The time between two resyncs varies by a tenth either way, so that objects that were created together are not always
+    // resynced together.
     const ms = resyncIntervalMs * (0.9 + this.#random() / 5);
     const cancel = clock.after(ms, () => {
       this.#plannedResyncs.delete(key);

@@ -9,9 +9,9 @@ export class Interrupted extends Error {
 /**
  * Tells an attempt under way that its object needs another attempt at once: the object was deleted, or has become urgent.
  *
- * There are two degrees. `makeWay` ends reads and waits, but not a change that was already sent to an outside system. An abort
- * would close only our side of the connection, and the change could take effect after the changes that the deletion makes.
- * `cutOff` ends everything, for an object that must no longer wait for anything.
+ * There are two ways to do so. `makeWay` ends reads and waits, but not a change that was already sent to an outside system. An
+ * abort would close only our side of the connection, and the change could take effect after the changes that the deletion
+ * makes. `cutOff` ends everything, for an object that must no longer wait for anything.
  */
 export class Interruption {
   readonly #makeWay = new AbortController();

@@ -4,8 +4,8 @@ import type { Cause } from "./lanes.ts";
 import { type Item, WorkQueue } from "./queue.ts";
 
 /**
- * Makes a queue and a taker for each of its places. The takers take all keys that they can get, and finish a key only when the
- * test calls `done`. Keys have the form `namespace/name@account`.
+ * Makes a queue, and a worker for each of its places. The workers take all keys that they can get, and finish a key only when
+ * the test calls `done`. Keys have the form `namespace/name@account`.
  */
 function setup(places: number, urgentPlaces = 2) {
   const queue = new WorkQueue({
@@ -55,7 +55,7 @@ describe("while no attempt ends", () => {
       }
     });
 
-  test("one namespace may take three quarters of the places, in the order in which its keys came", async () => {
+  test("one namespace may take three quarters of the places, which its keys get in the order in which they came", async () => {
     const { add, handed } = setup(300);
     add(many(400, "a/", "@x"));
     const out = await handed();

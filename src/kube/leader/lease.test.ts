@@ -120,6 +120,6 @@ describe("the Lease that an elector writes", () => {
       renewTime: "2026-01-01T00:00:00.000000Z",
     });
   });
-  test("begins with no transitions when there was no Lease", () =>
+  test("has 0 leaseTransitions when there was no Lease before", () =>
     expect(heldLease(undefined, options).spec?.leaseTransitions).toBe(0));
 });

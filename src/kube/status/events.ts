@@ -51,8 +51,8 @@ const BACKLOG = 2048;
 const REMEMBERED = 4096;
 
 /**
- * The fields by which an event names its object. A waiting event keeps only these, because the whole object would stay in
- * memory.
+ * The fields by which an event names its object. A waiting event keeps only these fields: otherwise the whole object would stay
+ * in memory.
  */
 type Regarding = EventObject["regarding"];
 

@@ -133,7 +133,8 @@ export class StatusWriter<T extends KubeObject> {
     } catch (error) {
       if (error instanceof KubeError && error.status === 404) return "gone";
       if (isConflictOver(error, "managedBy")) return "foreign";
-      // `managedBy` says that the object is ours, but a former installation still owns a share of a field that changes now.
+      // `managedBy` says that the object is ours, but a former installation still owns a share of a field that changes now, so
+      // the write is repeated by force.
       if (!force && this.#isWithFormer(error))
         return await this.#write(object, wanted, { force: true }, signal);
       if (this.#learned(error)) return await this.write(object, wanted, signal);

@@ -178,7 +178,7 @@ function judged(
 }
 
 interface ProgressConditions {
-  /** Reconciling or Stalled, never both. A condition is present only while it is True. */
+  /** The condition Reconciling or the condition Stalled, never both. Each of them is present only while it is True. */
   conditions: Verdict[];
   stalled: boolean;
   /** In how many milliseconds the wait will have lasted too long. Set while the object is Reconciling because of a wait. */

@@ -108,7 +108,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "101"), failed({})],
     { do: "wait", ms: 375 },
   ],
-  "after the wait the watch is resumed from its place": [
+  "after a failure and a wait, the watch is resumed from the last event": [
     [...watching, added("a", "101"), failed({}), waited, serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
@@ -124,7 +124,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, expired, { type: "page", items: [], resourceVersion: "101", continue: undefined }, expired],
     { do: "wait", ms: 750 },
   ],
-  "HTTP status 410 means the same as the event with that code": [
+  "HTTP status 410 leads to a new list, like an ERROR event with the code 410": [
     [...watching, failed({ status: 410, reason: "Expired" })],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -167,11 +167,11 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "150"), added("b", "120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when events are older a second time, the reflector waits before it lists": [
+  "when an event is older than the last one for the second time in a row, the reflector waits before it lists": [
     [...watching, added("a", "150"), added("b", "120"), page(), added("c", "90")],
     { do: "wait", ms: 750 },
   ],
-  "after another kind of 504 the watch is resumed from its place": [
+  "after a 504 that says nothing about our version, the watch is resumed from that version": [
     [
       ...watching,
       failed({ status: 504, reason: "Timeout", message: "etcd is slow" }),

@@ -34,7 +34,7 @@ describe("a store", () => {
     expect(things.byIndex("refs", "y")).toEqual([]);
     expect(things.size).toBe(0);
   });
-  test("keeps namespaces apart", () => {
+  test("lists the objects of one namespace without those of another", () => {
     const things = store();
     things.set(thing("n", "a"));
     things.set(thing("m", "a"));

@@ -40,7 +40,7 @@ const raw = (): KubeObject =>
     },
   }) as KubeObject;
 
-test("an object keeps everything except the fields that nobody reads", () => {
+test("a trimmed object keeps everything except the fields that nobody reads", () => {
   const wanted = raw();
   const metadata = wanted.metadata as unknown as Record<string, unknown>;
   delete metadata.managedFields;
@@ -66,7 +66,7 @@ test("a trimmed object cannot be changed at any depth", () => {
   }).toThrow(TypeError);
 });
 
-test("a transform gets the trimmed object, and its result is kept", () => {
+test("the function `transform` gets the trimmed object, and what it returns is kept", () => {
   const seen = trim(raw(), {
     transform: (object) => ({ ...object, spec: Object.keys(object.metadata).includes("managedFields") }),
   });

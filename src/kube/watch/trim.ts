@@ -95,7 +95,7 @@ function worded(condition: Condition): Condition {
 
 /** With this many different texts the table is emptied: times and names that occur once must not fill it for ever. */
 const DIFFERENT = 10_000;
-/** Longer texts are not shared: they are hardly ever the same, and would make the table large. */
+/** Texts longer than this are not shared: they are hardly ever the same, and would make the table large. */
 const LONGEST = 200;
 const ORDINARY_FINALIZERS = 16;
 const words = new Map<string, string>();
