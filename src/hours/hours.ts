@@ -154,7 +154,7 @@ export function openThroughout(hours: Hours, first: number, last: number): boole
 function minutesOn(hours: Hours, day: number): readonly Minutes[] {
   const { rule } = stretchAt(hours, day);
   if (rule.kind === "dates") return rule.spans;
-  // The number 4 is there because 1970-01-01, the day 0, was a Thursday.
+  // 4 is added to the day because 1970-01-01, the day 0, was a Thursday, and `weekly` begins with Sunday.
   return rule.kind === "holiday" ? [] : hours.weekly[(((day + 4) % 7) + 7) % 7]!;
 }
 

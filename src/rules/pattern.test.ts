@@ -5,7 +5,7 @@ import { compilePattern } from "./pattern.ts";
 
 // The limit on steps is checked before a pattern is compiled, so the counted steps must be those of the compiled program. They
 // are counted in the library's parsed patterns, whose form may change with any version of the library.
-describe("the steps are counted as in the compiled program", () => {
+describe("the steps of a pattern are counted as in its compiled program", () => {
   for (const pattern of [
     "",
     "a",
@@ -27,7 +27,7 @@ describe("the steps are counted as in the compiled program", () => {
     "(a+|b*?){2,7}c??",
     String.raw`\{1000}[{1000}]`,
   ])
-    test(`of the pattern "${pattern}"`, () => {
+    test(`for the pattern "${pattern}"`, () => {
       const { steps, compiled } = compilePattern(pattern);
       const real = RE2JS.compile(pattern).programSize();
       expect(compiled.programSize()).toBe(real);
@@ -48,6 +48,6 @@ describe("a pattern with too many steps is refused before it is compiled", () =>
   for (const [name, [pattern, said]] of Object.entries(rows))
     test(name, () => expect(() => compilePattern(pattern)).toThrow(said));
 
-  test("a pattern with the largest number of steps is accepted", () =>
+  test("a pattern with as many steps as allowed is accepted", () =>
     expect(compilePattern("x{1000}x{1000}y{998}").steps).toBe(STEPS_PER_RULE));
 });

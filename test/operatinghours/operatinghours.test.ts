@@ -106,8 +106,8 @@ test("the status opens and closes on the exact second, with one write each and n
   await becomes("office", "True Ready Closed until 2026-11-24T07:00:00Z");
   expect(writes()).toBe(2);
 
-  // An hour of checking the clock makes no request to the API server, and neither does a midnight at which the list stays the
-  // same.
+  // While the controller checks the clock for an hour it makes no request to the API server, and it makes none at a midnight at
+  // which the list of upcoming changes stays the same.
   await clock.advance(3_600_000);
   expect(writes()).toBe(2);
   expect((await statusOf("office"))?.upcoming?.slice(0, 2)).toEqual([

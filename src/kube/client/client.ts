@@ -251,8 +251,8 @@ export class KubeClient {
       signal,
     };
     const { transform = (item: T) => item } = options;
-    // The API server leaves apiVersion and kind out of the items of a built-in kind's list. In a list of metadata only, the
-    // items have the kind PartialObjectMetadata.
+    // apiVersion and kind are set here, because the API server leaves them out of the items of a built-in kind's list, and
+    // gives the items of a list of metadata the kind PartialObjectMetadata.
     const { list, items } = await parsePage(await this.#read(call), (item) =>
       transform({ ...(item as T), apiVersion: apiVersionOf(type), kind: type.kind }),
     );
@@ -393,8 +393,8 @@ export class KubeClient {
       path: pathOf(type, { namespace: options.namespace }),
       query: {
         watch: true,
-        // Without bookmarks the version of a quiet collection gets too old, and the server refuses the next watch from that
-        // version.
+        // Bookmarks are asked for, because without them the version of a quiet collection gets too old, and the server refuses
+        // the next watch from that version.
         allowWatchBookmarks: true,
         resourceVersion: options.resourceVersion,
         timeoutSeconds: options.timeoutSeconds,

@@ -173,8 +173,8 @@ export class LeaderElector {
       this.#failing = false;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      // The write may have happened, or another process may have written. Our copy may be out of date, so the next round reads
-      // the Lease.
+      // After an error our write may have happened, or another process may have written. Our copy may be out of date, so the
+      // next round reads the Lease.
       this.#lease = undefined;
       // A problem is logged once per outage, because a line every two seconds would bury everything else. A conflict is no
       // outage: another process was faster, and the next round finds out which.

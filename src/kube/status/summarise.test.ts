@@ -84,7 +84,7 @@ const table: Record<string, SummaryRow> = {
     after: since("SecretNotFound", 5 * MINUTE),
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "5 minutes have passed since the first status": {
+  "the object has waited for 5 minutes since its first status": {
     given: { verdicts: [waits] },
     after: [
       former("Ready", "Unknown", "Progressing", 6 * MINUTE),
@@ -92,7 +92,7 @@ const table: Record<string, SummaryRow> = {
     ],
     gives: ["False", "SecretNotFound", "Stalled"],
   },
-  "the 5 minutes have passed, and the object waits for something else": {
+  "the object has waited for over 5 minutes, and now for something else": {
     given: { verdicts: [fault] },
     after: since("SecretNotFound", 6 * MINUTE),
     gives: ["False", "Throttled", "Stalled"],
@@ -133,11 +133,11 @@ const table: Record<string, SummaryRow> = {
     after: overdue,
     gives: ["True", "Ready", "neither"],
   },
-  "the object is held, and a change would be needed": {
+  "the spec forbids all changes, and a change would be needed": {
     given: { verdicts: [held] },
     gives: ["False", "Suspended", "neither"],
   },
-  "the object is held, and everything is well": {
+  "the spec forbids all changes, and everything is well": {
     given: { verdicts: [good] },
     after: wasReady,
     gives: ["True", "Ready", "neither"],
@@ -428,7 +428,7 @@ describe("the next attempt", () => {
       { given: { verdicts: [conflict] }, gives: ["", "", "neither"] },
       { do: "none" },
     ],
-    "does not come by itself when the object is held": [
+    "does not come by itself when the spec forbids all changes": [
       { given: { verdicts: [held] }, gives: ["", "", "neither"] },
       { do: "none" },
     ],
@@ -436,7 +436,7 @@ describe("the next attempt", () => {
       { given: { verdicts: [good], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],
-    "comes at the earlier of the requested time and the end of the 5 minutes": [
+    "comes at the time that the reconciler asked for, or when a wait has lasted 5 minutes if that is earlier": [
       { given: { verdicts: [waits], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],

@@ -71,7 +71,7 @@ function shared<T extends KubeObject>(object: T): T {
   object.kind = one(object.kind);
   const { metadata } = object;
   if (metadata.namespace !== undefined) metadata.namespace = one(metadata.namespace);
-  // Objects that were created by one `kubectl apply` have the same second of creation.
+  // The time of creation is shared, because objects that were created by one `kubectl apply` have the same second of creation.
   if (metadata.creationTimestamp !== undefined) metadata.creationTimestamp = one(metadata.creationTimestamp);
   // Ordinary finalizers are few, and the same on all objects. A longer list is not shared: an object can have a hundred
   // thousand different finalizers, which would only displace the useful texts.
