@@ -62,7 +62,7 @@ async function said(child: ChildProcess, what: string): Promise<() => string> {
   return () => log;
 }
 
-describe("on Ctrl-C in a terminal, which signals the whole process group, the program ends in order as after one signal", () => {
+describe("on Ctrl-C in a terminal, which signals the whole process group, the program ends as after one signal", () => {
   for (const [name, args] of Object.entries(starts))
     test(`a controller started by ${name} logs that it stopped, and exits with code 0`, async () => {
       const child = start([...args, ...controller]);
@@ -73,7 +73,7 @@ describe("on Ctrl-C in a terminal, which signals the whole process group, the pr
     });
 
   for (const [name, args] of Object.entries(starts))
-    test(`a job started by ${name} that waits for the database logs that it migrated nothing, and exits with code 1`, async () => {
+    test(`a job started by ${name} that waits for the database logs that it gave up, and exits with code 1`, async () => {
       const child = start([...args, ...migrate]);
       const log = await said(child, '"process":"migrate"');
       process.kill(-child.pid!, "SIGINT");
