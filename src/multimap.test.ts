@@ -27,7 +27,7 @@ test("values can be added and removed in any order", () => {
   map.delete("k", "b");
 });
 
-test("a list that was read does not change when the map changes", () => {
+test("a list of values that was read from the map does not change when the map changes", () => {
   const map = new MultiMap<string, string>();
   map.add("k", "a");
   map.add("k", "b");

@@ -436,7 +436,7 @@ describe("a reconcile that fails", () => {
     expect(await eventsAbout("Throttled")).toHaveLength(1);
   });
 
-  test("is not retried after a stalled failure until something changes", async () => {
+  test("is not retried until something changes when the failure has the class stalled", async () => {
     const clock = new ManualClock();
     const { reconciled } = run({
       clock,

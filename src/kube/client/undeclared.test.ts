@@ -22,14 +22,14 @@ test("undeclared fields are read from the server's message, whether it names one
   expect(undeclaredFields(error(many))).toEqual([["conditions", "since"], ["repairs", "by"], ["next"]]);
 });
 
-test("any other error names no undeclared field", () => {
+test("an error about something else gives no undeclared fields", () => {
   expect(
     undeclaredFields(error("patch /x/status: 500 InternalError: etcdserver: leader changed")),
   ).toBeUndefined();
   expect(undeclaredFields(new Error(one))).toBeUndefined();
 });
 
-test("only the named fields are left out of a status", () => {
+test("only the given fields are left out of a status", () => {
   expect(without(status, undeclaredFields(error(many))!)).toEqual({
     url: "https://x",
     repairs: { count: 2 },

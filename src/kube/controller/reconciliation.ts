@@ -287,7 +287,8 @@ export class Reconciliation<T extends KubeObject> {
     try {
       return { outcome: await run(this.#context(work, signal)), bug: false };
     } catch (error) {
-      // A failing API server says nothing about the object, and neither does our own stop, so no status is written for them.
+      // A failing API server says nothing about the object, and neither does our own stop, so no status is written in either
+      // case.
       if (signal.aborted || error instanceof KubeError) throw error;
       if (error instanceof Interrupted) throw error;
       if (error instanceof LeadershipLost || error instanceof ObjectGone) throw error;
@@ -413,7 +414,7 @@ function isFailure(error: unknown): error is FailureLike {
 const takenOver = (status: ObjectStatus | undefined): status is ObjectStatus =>
   conditionOf(status, "Ready") !== undefined;
 
-/** The kind's own conditions of a status, without the two that the runtime adds. */
+/** The kind's own conditions of a status, without Reconciling and Stalled, which the runtime adds. */
 function verdictsOf(status: ObjectStatus | undefined): Verdict[] {
   const named = (status?.conditions ?? []).filter(({ type }) => type !== "Reconciling" && type !== "Stalled");
   return named.map(({ type, status, reason, message }) => ({

@@ -95,7 +95,7 @@ export class LeaderElector {
     const { leaseMs, renewDeadlineMs, retryMs } = this.#options;
     if (!(leaseMs > renewDeadlineMs && renewDeadlineMs > retryMs))
       throw new Error("leaseMs must be longer than renewDeadlineMs, and renewDeadlineMs longer than retryMs");
-    // A request begins only when its time-out still fits into the lease. A time-out longer than this would never fit.
+    // A request begins only when its time-out still fits into the lease, so a time-out that could never fit is refused.
     if (options.client.requestTimeoutMs + 2 * retryMs > leaseMs)
       throw new Error("the client's requestTimeoutMs plus two times retryMs must not exceed leaseMs");
   }

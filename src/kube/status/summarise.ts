@@ -245,8 +245,8 @@ function conditionFrom(
 }
 
 /**
- * The next attempt: with backoff after a transient failure; else at the earliest of the time that the reconciler asked for, the
- * time of a Retry-After and the end of the wait; or never.
+ * The next attempt: with backoff after a transient failure; else at the earliest of three times (the reconciler asked for it, a
+ * Retry-After ends, the wait has lasted too long); or never.
  */
 function retryOf(outcome: Outcome, ready: Verdict, patienceEndsInMs: number | undefined): Summary["retry"] {
   const { failure, unobserved, requeueAfterMs } = outcome;

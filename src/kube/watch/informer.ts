@@ -109,8 +109,7 @@ export class Informer<T extends KubeObject> {
       heardAt: undefined,
       distrust: new AbortController(),
     }));
-    // Nothing rejects `synced` yet. If something does one day, the rejection must not end the process because nobody handles
-    // it.
+    // Nothing rejects `synced` yet. If something does one day, this handler keeps the rejection from ending the process.
     this.#synced.promise.catch(() => {});
   }
 

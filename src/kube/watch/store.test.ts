@@ -25,7 +25,7 @@ describe("a store", () => {
     expect(names(things.byIndex("refs", "y"))).toEqual(["a", "b"]);
     expect(things.byIndex("refs", "z")).toEqual([]);
   });
-  test("forgets the values that an object no longer has", () => {
+  test("no longer finds an object by an index value that it has lost", () => {
     const things = store();
     things.set(thing("n", "a", ["x"]));
     things.set(thing("n", "a", ["y"]));
