@@ -191,7 +191,8 @@ export class RequestClient {
   /** Builds the request that the SDK wants, with the host that our settings give. */
   #outgoing({ method, uri, headers = {}, params = {}, data }: SdkRequest): Outgoing {
     const known = operations[this.#operation];
-    if (method.toUpperCase() !== known.method) throw new Error(`the SDK sent ${this.#operation} as ${method}, but it is a ${known.method}`);
+    if (method.toUpperCase() !== known.method)
+      throw new Error(`the SDK sent ${this.#operation} as ${method}, but it is a ${known.method}`);
     const url = targetUrl(uri, known.product, this.#deps.place);
     for (const [name, value] of pairsOf(params)) url.searchParams.append(name, value);
     const body = data === undefined ? {} : { body: new URLSearchParams(pairsOf(data)).toString() };

@@ -436,10 +436,11 @@ describe("the next attempt", () => {
       { given: { verdicts: [good], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
       { do: "after", ms: 1234 },
     ],
-    "comes at the time that the reconciler asked for, or when a wait has lasted 5 minutes if that is earlier": [
-      { given: { verdicts: [waits], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
-      { do: "after", ms: 1234 },
-    ],
+    "comes at the time that the reconciler asked for, or when a wait has lasted 5 minutes if that is earlier":
+      [
+        { given: { verdicts: [waits], requeueAfterMs: 1234 }, gives: ["", "", "neither"] },
+        { do: "after", ms: 1234 },
+      ],
   };
   for (const [name, [row, want]] of Object.entries(rows))
     test(name, () => expect(summaryOf(row).retry).toEqual(want));

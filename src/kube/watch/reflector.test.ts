@@ -167,10 +167,8 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "150"), added("b", "120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when an event is older than the last one for the second time in a row, the reflector waits before it lists": [
-    [...watching, added("a", "150"), added("b", "120"), page(), added("c", "90")],
-    { do: "wait", ms: 750 },
-  ],
+  "when an event is older than the last one for the second time in a row, the reflector waits before it lists":
+    [[...watching, added("a", "150"), added("b", "120"), page(), added("c", "90")], { do: "wait", ms: 750 }],
   "after a 504 that says nothing about our version, the watch is resumed from that version": [
     [
       ...watching,
