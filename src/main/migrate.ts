@@ -25,7 +25,7 @@ const role = (process: string): Setting<string> => ({
 
 const roleUrl = (process: string): Setting<RoleLogin> => ({
   env: `${process.toUpperCase()}_DATABASE_URL`,
-  help: `The DATABASE_URL of smschannel ${process}, instead of ${process.toUpperCase()}_ROLE and ${process.toUpperCase()}_ROLE_PASSWORD. Only the role is used and, with --create-roles, its password.`,
+  help: `Another way to name this role: the DATABASE_URL that smschannel ${process} will use. Of this URL only the user is read and, with --create-roles, the password. Replaces ${process.toUpperCase()}_ROLE and ${process.toUpperCase()}_ROLE_PASSWORD.`,
   secret: true,
   parse: login,
 });

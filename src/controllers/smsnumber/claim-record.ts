@@ -38,8 +38,8 @@ export function claimAtPeace({ contest, ...rest }: ClaimRecord): ClaimRecord {
 /** The claim after Twilio accepted the operator's update of the webhook. */
 export function claimSet({ claim, saved, now }: Taken, step: Extract<Plan, { do: "set" }>): ClaimRecord {
   const { contest, repairs: before = [], ...rest } = claim;
-  // A repair is recorded when it was done, not when it was decided. So a repair whose update failed does not count
-  // as one of the foreign changes that make a contest.
+  // Each recorded repair stands for one foreign change, and several of these make a contest. A repair is recorded only
+  // after its update at Twilio, so that a failed update which is tried again does not count twice.
   const repairs = [...recentRepairs(before, now), ...(step.repairOf === undefined ? [] : [now])];
   return {
     ...rest,

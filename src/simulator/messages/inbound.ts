@@ -215,7 +215,7 @@ function outcomeOf(
   return response.replies === undefined ? "failed" : "delivered";
 }
 
-/** The result for a text that is not even logged. */
+/** The result for a text that Twilio does not add to its message log. */
 const lost = (outcome: "dropped" | "unreachable"): InboundDelivery => ({
   messageSid: null,
   outcome,

@@ -79,9 +79,9 @@ export async function giveBack(
 }
 
 /**
- * Decides the ending with `managementPolicy: Observe`, which forbids changes, so Twilio is not called. The last
- * reading of the account shows whether the number still leads to this operator, and so whether the number becomes
- * owed.
+ * Decides how a deletion ends when the SmsNumber has `managementPolicy: Observe`. That policy forbids changes, so Twilio
+ * is not called. The last reading of the account shows whether the number still leads to this operator, and so whether
+ * the number becomes owed.
  */
 export function leaveObserved(deps: Finalization, object: SmsNumber, { held }: Debt): Ending {
   const snapshot = deps.streams.get(`${held.namespace}/${held.stream}`)?.account?.latest;
