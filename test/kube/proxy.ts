@@ -37,6 +37,8 @@ export interface CuttingProxy {
   count(kind: string): number;
   /** How many requests have not been answered completely, watches included. */
   readonly inFlight: number;
+  /** How many requests have not been answered: a watch counts until its answer begins, any other request until it ends. */
+  readonly unanswered: number;
   /** Resets every connection, like a load balancer that is replaced. */
   reset(): void;
   /** Keeps the present connections open but passes no more data on, as after a lost NAT entry. New connections work. */
@@ -60,11 +62,14 @@ export async function cuttingProxy(
   let thawed = Promise.resolve();
   let thaw = () => {};
   let inFlight = 0;
+  const waiting = new Set<ServerResponse>();
   const upstream = await upstreamOf(kubeconfigPath);
   const server = createServer(async (incoming, outgoing) => {
     inFlight++;
     outgoing.on("close", () => inFlight--);
     const entry = describe(incoming);
+    waiting.add(outgoing);
+    outgoing.on("close", () => waiting.delete(outgoing));
     seen.push(entry);
     proxy.onConnection?.(`${incoming.socket.remotePort}`);
     await thawed;
@@ -89,6 +94,7 @@ export async function cuttingProxy(
       if (deaf.has(incoming.socket)) return;
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       outgoing.flushHeaders();
+      if (describe(incoming).kind === "watch") waiting.delete(outgoing);
       answer.on("data", (chunk) => deaf.has(incoming.socket) || outgoing.write(chunk));
       answer.on("end", () => deaf.has(incoming.socket) || outgoing.end());
     });
@@ -115,6 +121,9 @@ export async function cuttingProxy(
     count: (kind) => seen.filter((entry) => entry.kind === kind).length,
     get inFlight() {
       return inFlight;
+    },
+    get unanswered() {
+      return waiting.size;
     },
     reset: () => {
       for (const socket of sockets) socket.resetAndDestroy();

@@ -104,6 +104,8 @@ describe.runIf(own)("after a backup of the cluster was restored", () => {
       await until(
         "the store is as the server is",
         async () => [...text(informer.store.list())].join() === (await actual()).join(),
+        // A try that failed is followed by a pause of up to 30 s.
+        90_000,
       );
       expect(text(informer.store.list()).slice(0, 2)).toEqual(["deleted=1", "edited=3"]);
       expect(changes).toContain("deleted made-since");
