@@ -332,7 +332,7 @@ export class Informer<T extends KubeObject> {
       if (news.first) watched.seen = new Set();
       for (const item of news.items) {
         watched.seen.add(keyOf(item));
-        this.#upsert(item, news.rewound);
+        this.#upsert(item, { listed: true });
       }
       if (!news.last) return;
       this.#sweep(watched);
@@ -382,13 +382,13 @@ export class Informer<T extends KubeObject> {
   }
 
   /**
-   * Stores an object, unless its version is already stored. After a rewind the version proves nothing, because a server that
-   * was set back assigns the same versions again to other content; then the objects are compared.
+   * Stores an object, unless it is stored already. The version of a listed object proves nothing: a server that was set back to
+   * a backup assigns the same versions again to other content. So a listed object is compared with the stored one.
    */
-  #upsert(object: T, rewound = false): void {
+  #upsert(object: T, { listed = false } = {}): void {
     const previous = this.#store.getByKey(keyOf(object));
     const sameVersion = previous?.metadata.resourceVersion === object.metadata.resourceVersion;
-    if (previous !== undefined && sameVersion && (!rewound || isDeepStrictEqual(previous, object))) return;
+    if (previous !== undefined && sameVersion && (!listed || isDeepStrictEqual(previous, object))) return;
     // The object was deleted and created again while nobody watched. Listeners must get both changes: what they remember of the
     // first object is not true of the second.
     if (previous !== undefined && previous.metadata.uid !== object.metadata.uid)
