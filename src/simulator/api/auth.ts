@@ -44,10 +44,8 @@ export function authorize(
   if (account === undefined || !mayActOn(principal, account)) throw unauthorized();
   if (key?.kind === "standard" && operation.mainOnly === true) throw unauthorized();
   if (key?.kind === "restricted") checkPermission(key.allow, operation, region);
-  const owner = region.accounts.get(account.ownerAccountSid);
   // A suspended account can still be fetched: a client must be able to see that it is suspended.
-  const isSuspended = account.status === "suspended" || owner?.status === "suspended";
-  if (isSuspended && operation.name !== "FetchAccount") throw new TwilioError(403, 20005);
+  if (region.isSuspended(account) && operation.name !== "FetchAccount") throw new TwilioError(403, 20005);
   return account;
 }
 

@@ -143,9 +143,14 @@ export class Region {
     this.pool.delete(sid);
   }
 
-  /** Whether the account may send and receive. Suspending a parent suspends its subaccounts. */
-  isActive({ status, ownerAccountSid }: SimulatedAccount): boolean {
-    return status === "active" && this.accounts.get(ownerAccountSid)?.status !== "suspended";
+  /** Whether the account is suspended. Suspending a parent suspends its subaccounts. */
+  isSuspended({ status, ownerAccountSid }: SimulatedAccount): boolean {
+    return status === "suspended" || this.accounts.get(ownerAccountSid)?.status === "suspended";
+  }
+
+  /** Whether the account may send and receive. */
+  isActive(account: SimulatedAccount): boolean {
+    return account.status === "active" && !this.isSuspended(account);
   }
 
   /** The number or short code that a customer reaches at this address. */
