@@ -54,6 +54,9 @@ export function ownNumberStatus(status: Record<string, unknown>): Record<string,
   return controllers(OF_NUMBER, status);
 }
 
+/** A loop and no Object.entries: this runs several times in each attempt, for ten thousand objects. */
 function controllers(owners: Record<string, Owner>, status: Record<string, unknown>) {
-  return Object.fromEntries(Object.entries(status).filter(([field]) => owners[field] === "controller"));
+  const own: Record<string, unknown> = {};
+  for (const field in status) if (owners[field] === "controller") own[field] = status[field];
+  return own;
 }

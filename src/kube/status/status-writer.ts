@@ -16,7 +16,6 @@
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/
  */
 
-import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import { type KubeClient, KubeError } from "../client/client.ts";
@@ -25,6 +24,7 @@ import { Recent } from "../controller/recent.ts";
 import { type KubeObject, keyOf, type ObjectMeta, type ResourceType } from "../resource.ts";
 import { trim } from "../watch/trim.ts";
 import type { RuntimeStatus } from "./conditions.ts";
+import { sameStatus } from "./same-status.ts";
 
 /** A status as this runtime knows it: the runtime's own fields, and the other fields of the kind. */
 export type ObjectStatus = RuntimeStatus & Record<string, unknown>;
@@ -115,7 +115,7 @@ export class StatusWriter<T extends KubeObject> {
   ): Promise<WriteResult> {
     const status = without(wanted, this.#known());
     const previous = this.previous(object);
-    if (isDeepStrictEqual(comparable(previous), comparable(status))) return "unchanged";
+    if (sameStatus(previous, status)) return "unchanged";
     const { client, type, fieldManager } = this.#options;
     // An apply cannot name a uid. So an object that was deleted and created again under the same name also gets this status,
     // until its own reconcile, which follows at once, replaces it.
@@ -246,15 +246,6 @@ export class StatusWriter<T extends KubeObject> {
 
 const refOf = ({ metadata: { name, namespace } }: KubeObject) =>
   namespace === undefined ? { name } : { name, namespace };
-
-/**
- * A status in a form that can be compared: without undefined members, as after JSON, and with sorted conditions. The API server
- * keeps its own order of the conditions, because they are a map.
- */
-function comparable(status: Record<string, unknown> = {}): unknown {
-  const plain = JSON.parse(JSON.stringify(status)) as ObjectStatus;
-  return { ...plain, conditions: plain.conditions?.toSorted((a, b) => (a.type < b.type ? -1 : 1)) };
-}
 
 function isConflictOver(error: unknown, field: string): boolean {
   if (!(error instanceof KubeError) || error.reason !== "Conflict") return false;
