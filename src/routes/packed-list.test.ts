@@ -45,6 +45,32 @@ test("the bytes of a packed list depend only on its values, not on their order o
   expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
 });
 
+test("after a change the order of few values is asked for: of those that are new, and of those in their buckets", async () => {
+  const asked: number[] = [];
+  const list = new PackedList<PackedValue>({
+    orderOf: ({ id }) => {
+      asked.push(id);
+      return String(id).padStart(6, "0");
+    },
+    textOf: (value) => JSON.stringify(value),
+  });
+  const all = values(1000);
+  await pack(list, all);
+  const changes: PackedValue[][] = [
+    all,
+    all.with(500, { id: 500, text: "replaced" }),
+    all.toSpliced(300, 3),
+    [...all, { id: 1000, text: "added" }],
+  ];
+  for (const changed of changes) {
+    await pack(list, all);
+    asked.length = 0;
+    const text = await pack(list, changed);
+    expect(asked.length).toBeLessThan(200);
+    expect(text).toBe(await pack(counted().list, changed));
+  }
+});
+
 test("packing unchanged values writes no JSON again, and packing a changed value writes only its bucket", async () => {
   const { list, written } = counted();
   const all = values(1000);

@@ -4,8 +4,8 @@ import { gzip, gzipSync, type ZlibOptions } from "node:zlib";
 /** Says how the values of a list are ordered and written. */
 export interface Packing<T> {
   /**
-   * Returns the string by which the values are sorted, which must be unique in the list. `orderOf` is called for every value at each
-   * packing, so it must be cheap.
+   * Returns the string by which the values are sorted, which must be unique in the list. `orderOf` is called for each value that the
+   * packing before did not have.
    */
   orderOf(value: T): string;
   /**
@@ -22,6 +22,9 @@ interface Bucket<T> {
 
 /** The most values that a bucket has on average. That is enough to compress well, and few enough to compress again for each change. */
 const PER_BUCKET = 32;
+
+/** How many values that were removed in a row are skipped when the values of two packings are compared. Beyond that, hashes are made anew. */
+const MOST_REMOVED = 8;
 
 const gzipped = promisify(gzip) as (text: string, options: ZlibOptions) => Promise<Buffer>;
 /** Options that make zlib use small buffers. By default it takes a quarter of a megabyte to compress a few kilobytes. */
@@ -47,6 +50,8 @@ async function compress(text: string): Promise<Buffer> {
 export class PackedList<T extends object> {
   readonly #packing: Packing<T>;
   #buckets: Bucket<T>[] = [];
+  /** The values of the last packing, and the hash of each. */
+  #hashed: { values: readonly T[]; hashes: Uint32Array } = { values: [], hashes: new Uint32Array() };
 
   constructor(packing: Packing<T>) {
     this.#packing = packing;
@@ -59,7 +64,8 @@ export class PackedList<T extends object> {
   async members(values: readonly T[]): Promise<Buffer[]> {
     const count = bucketsFor(values.length);
     const groups: T[][] = Array.from({ length: count }, () => []);
-    for (const value of values) groups[hashOf(this.#packing.orderOf(value)) & (count - 1)]!.push(value);
+    this.#hashAll(values);
+    for (const [at, value] of values.entries()) groups[this.#hashed.hashes[at]! & (count - 1)]!.push(value);
     const before = count === this.#buckets.length ? this.#buckets : [];
     const buckets: Bucket<T>[] = [];
     // The buckets are compressed one after the other: a thousand compressions at once would take more memory than all the routes.
@@ -70,6 +76,24 @@ export class PackedList<T extends object> {
     this.#buckets = buckets;
     const members = this.#buckets.flatMap(({ bytes }) => bytes ?? []);
     return members.flatMap((member, at) => (at === 0 ? [member] : [constant(","), member]));
+  }
+
+  /**
+   * Computes the hashes that are not known from the packing before: one for each change, and not one for each value of the list. Callers add values at the end, replace them in their place, or remove
+   * a few, so nearly every value is found where it was, or a little further on.
+   */
+  #hashAll(values: readonly T[]): void {
+    const { values: before, hashes: known } = this.#hashed;
+    const hashes = new Uint32Array(values.length);
+    let next = 0;
+    for (const [at, value] of values.entries()) {
+      let found = next;
+      while (found < next + MOST_REMOVED && before[found] !== value) found++;
+      const isKnown = before[found] === value;
+      hashes[at] = isKnown ? known[found]! : hashOf(this.#packing.orderOf(value));
+      next = isKnown ? found + 1 : next + 1;
+    }
+    this.#hashed = { values, hashes };
   }
 
   async #pack(values: readonly T[]): Promise<Bucket<T>> {

@@ -193,7 +193,7 @@ function knownOf({ metadata, data = {} }: Secret): KnownSecret {
 /** A digest of keys and values. They are separated by a byte that base64 does not contain. */
 function digestOf(data: Record<string, string>): string {
   const hash = createHash("sha256");
-  for (const key of Object.keys(data).sort()) hash.update(`${key}\0${data[key]}\0`);
+  for (const key of Object.keys(data).sort()) hash.update(key).update("\0").update(data[key]!).update("\0");
   return hash.digest("base64");
 }
 
