@@ -46,12 +46,12 @@ const own = {
 export const KUBE_TIMEOUT_MS = 5000;
 
 /**
- * Makes V8 collect garbage when the heap has grown by 15 %. By default V8 lets the heap grow by up to a half. A controller waits more than
+ * Makes V8 collect garbage when the heap has grown by 25 %. By default V8 lets the heap grow by up to a half. A controller waits more than
  * it computes, so the extra CPU time is cheap, while the garbage of a change to 10,000 streams would double its memory. V8 reads this flag
  * at each collection, so it can be set at run time.
  */
 function keepHeapSmall(): void {
-  setFlagsFromString("--heap-growing-percent=15");
+  setFlagsFromString("--heap-growing-percent=25");
 }
 
 /** `smschannel controller`: the operator. Several replicas may run; the one that holds the Lease works, the others stand by. */
