@@ -19,8 +19,8 @@ export class NamespaceUids {
   async uidOf(namespace: string, signal: AbortSignal): Promise<string> {
     let uid = this.#known.get(namespace);
     if (uid === undefined) {
-      // The request does not get the signal of the caller that comes first, because other callers wait for the same
-      // answer.
+      // Several callers share this request. It does not get the abort signal of the first caller, because an abort by
+      // that caller would end the request for all of them.
       uid = this.#fetch(namespace);
       this.#known.set(namespace, uid);
       uid.catch(() => this.#known.delete(namespace));

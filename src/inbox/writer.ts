@@ -237,8 +237,8 @@ const bytesOf = (row: InboxRow) => row.body.length + BYTES_BESIDE_BODY;
 const codeOf = (error: unknown) => (error as { code?: string }).code;
 
 /**
- * Describes a failure for the log. A message of PostgreSQL about data can quote that data, so our own words replace it. Any other message
- * of PostgreSQL says best what is wrong with the server.
+ * Describes a failure for the log. A message of PostgreSQL about data can quote that data, so we log our own text instead of the message.
+ * Any other message of PostgreSQL is logged as it is, because it says best what is wrong with the server.
  */
 function problemOf(error: unknown) {
   const { code, problem, lasts } = troubleOf(error, "the receiver's role");

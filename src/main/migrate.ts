@@ -125,7 +125,7 @@ async function rolesOf(config: Config<typeof own>): Promise<Roles> {
   return { ...(Object.fromEntries(given) as Roles), create: config.createRoles };
 }
 
-/** The database role of a process, from the setting or the file with its database URL. Undefined when neither is set. */
+/** The database role of a process: the user in its database URL, which a setting or a file holds. Undefined when neither is set. */
 async function loginOf(of: RoleOf, config: Config<typeof own>): Promise<RoleLogin | undefined> {
   const [given, file] = [config[`${of}Login`], config[`${of}LoginFile`]];
   if (file === undefined) return given;

@@ -91,8 +91,9 @@ function refuseRoot(): void {
 }
 
 /**
- * Ends the process at a signal if its command does not listen for signals, either not yet or never. The kernel ignores signals to the first
- * process of a container unless the process has a handler, so without this handler these signals would be lost.
+ * Ends the process when a signal arrives and its command has no handler for signals. (Some commands add a handler later, others never do.)
+ * The kernel ignores signals to the first process of a container unless the process has a handler, so without this handler these signals
+ * would be lost.
  */
 function endAtOnce(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);

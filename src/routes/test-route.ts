@@ -4,9 +4,10 @@ import { signatureKey } from "./signature-states.ts";
 import { urlsUnder } from "./urls.ts";
 
 /**
- * The stream of the route that an installation has for `smschannel test-text`. The account of the route does not exist at Twilio and has a
- * token of its own. So a text can be signed without the credentials of any user. The route has no number, so its texts are stored as
- * `unrouted` and never answered. No WorkStream can have this name, since names in Kubernetes have no underscore.
+ * The name of the stream in the test route. Each installation has one test route, for `smschannel test-text`. No WorkStream can have this
+ * name, because names in Kubernetes have no underscore. The account of the test route does not exist at Twilio and has a token of its own,
+ * so a text can be signed without the credentials of any user. The test route has no number, so its texts are stored as `unrouted` and
+ * never answered.
  */
 export const TEST_STREAM = "_test";
 /** The `namespace_uid` of the texts of the test route. It is not a UID, so it belongs to no namespace. */

@@ -84,7 +84,7 @@ describe("the lanes of a budget", () => {
     ],
   ] as const)
     for (const shrunkBy of ["its settings", "429s"] as const)
-      test(`with one call at once because of ${shrunkBy}: ${title}`, async () => {
+      test(`limited to one call at a time by ${shrunkBy}: ${title}`, async () => {
         const calls = setUp({ concurrency: shrunkBy === "429s" ? 4 : 1 });
         const first = shrunkBy === "429s" ? ["t1", "t2", "t3"] : ["t1"];
         for (const name of first.slice(0, -1)) {

@@ -15,7 +15,10 @@ import { ForeignUrl, nextPageUrl } from "./url.ts";
 
 /** The largest page that Twilio allows. A larger one gets error 20007. */
 const PAGE_SIZE = 1000;
-/** The most pages of a list, enough for a million numbers. Lists of Twilio end, so a list that does not end comes from something else. */
+/**
+ * How many pages of one list are read at most: enough for a million numbers. Each list of Twilio has a last page, so a list with more pages
+ * than this does not come from Twilio.
+ */
 const MOST_PAGES = 1000;
 
 /** A page of a list as the SDK returns it, with the URL of the next page. */

@@ -49,7 +49,7 @@ export function signatureUrls(url: string): string[] {
   return [...new Set([...formsOf(bare), ...(bare === configured ? [] : formsOf(configured))])];
 }
 
-/** The forms in which Twilio's products and libraries are known to sign one URL. */
+/** All spellings of a URL that Twilio's products and libraries are known to use when they sign a request. */
 function formsOf(url: string): string[] {
   const normalised = URL.canParse(url) ? withOtherPort(new URL(url).href) : [];
   return [...withOtherPort(url), ...normalised, ...normalised.map(withLegacyQuery)];

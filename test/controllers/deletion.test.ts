@@ -564,7 +564,7 @@ describe("when the Secret was replaced by one of another account", () => {
     isOurs();
   };
 
-  test("a warning says at once where the number's texts went before", async () => {
+  test("a warning says at once where the number's texts went before the operator pointed the number at itself", async () => {
     await ofAnotherAccount();
     await warned(new RegExp(`account ${ACCOUNT} had the number.*legacy.example.com`));
     const lines = logged.filter((line) => line.includes("no longer in the account"));

@@ -167,7 +167,7 @@ describe("the connection of a body in too many pieces is ended", () => {
   });
 });
 
-describe("a connection that is cut waits for its end in one queue with the refused requests", () => {
+describe("a connection that the receiver cuts is closed at the pace of refused requests", () => {
   const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   const CHUNKED = `POST ${PATH} HTTP/1.1\r\nHost: a\r\n${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n`;
   const rows: Record<string, [bytes: string, answer: RegExp]> = {

@@ -10,7 +10,7 @@ beforeEach(() => {
   seen = new TextsSeen(KEEP);
 });
 
-test("a report is news if it has a later text of the route or the first text of a token", () => {
+test("a report is new if it has a later text of the route than the reports before, or the first text signed with a token", () => {
   expect(note("s", "one", 100)).toBe("u/s/AC1");
   expect(note("s", "one", 100)).toBeUndefined();
   expect(note("s", "two", 50)).toBe("u/s/AC1");

@@ -131,7 +131,7 @@ test("a check of credentials that was aborted without an answer is made again at
   expect(asked).toHaveLength(2);
 });
 
-test("many refused calls cause only one new check of good credentials, and none of bad credentials", async () => {
+test("many refused calls cause one new check if the credentials are good, and no check if they are bad", async () => {
   await check("team/a", "one");
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;

@@ -168,8 +168,8 @@ function appliedGeneration(deps: WorkStreamDeps, object: WorkStream, route: Rout
 }
 
 /**
- * Schedules the next attempt for when a token or a former URL expires. It comes one second later, so that the
- * expiry has certainly passed.
+ * Schedules the next attempt for one second after a token or a former URL expires, so that the expiry has certainly
+ * passed.
  */
 function wake(route: RouteRecord | undefined, now: number): { requeueAfterMs?: number } {
   const ends =

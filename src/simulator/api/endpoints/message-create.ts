@@ -27,7 +27,7 @@ const magicTo: Record<string, TwilioErrorCode> = {
   "+15005550004": 21610,
   "+15005550009": 21614,
 };
-/** Twilio's magic test numbers as senders, with the error that each of them gets. */
+/** Twilio's magic test numbers for the sender, and the error that each of them causes. */
 const magicFrom: Record<string, TwilioErrorCode> = {
   "+15005550001": 21212,
   "+15005550007": 21606,
