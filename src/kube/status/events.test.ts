@@ -26,8 +26,8 @@ function scene() {
   });
   return {
     waiting,
-    record: (namespace: string, name: string) =>
-      recorder.record(object(namespace, name), { type: "Normal", reason: "Happened", message: "it did" }),
+    record: (namespace: string, name: string, message = "it did") =>
+      recorder.record(object(namespace, name), { type: "Normal", reason: "Happened", message }),
     next: () => new Promise(setImmediate),
   };
 }
@@ -40,7 +40,7 @@ test("events of one namespace are written, however many events another namespace
   await next();
   const asked = () => waiting.map(({ event }) => event.metadata.namespace);
   expect(asked()).toContain("b");
-  // All waiting events are written in the end, and no more than the backlog holds.
+  // In the end every waiting event is written, and never more events wait than the backlog holds.
   let told = 0;
   while (waiting.length > 0) {
     told += 1;
@@ -50,3 +50,25 @@ test("events of one namespace are written, however many events another namespace
   expect(told).toBeGreaterThan(1500);
   expect(told).toBeLessThanOrEqual(2048);
 });
+
+const messages: Record<string, string> = {
+  "letters of one byte": "a".repeat(2000),
+  "letters of two bytes": "é".repeat(1000),
+  "signs of three bytes": "…".repeat(1000),
+  "emoji of four bytes": "📦".repeat(500),
+  "emoji after a letter": `a${"📦".repeat(500)}`,
+  "emoji after two letters": `ab${"📦".repeat(500)}`,
+  "emoji after three letters": `abc${"📦".repeat(500)}`,
+};
+for (const [name, message] of Object.entries(messages))
+  test(`a message that is too long for an event is cut to 1,024 bytes without half a character (${name})`, async () => {
+    const { waiting, record, next } = scene();
+    record("a", "long", message);
+    await next();
+    const { note } = waiting[0]!.event;
+    expect(Buffer.byteLength(note!)).toBeLessThanOrEqual(1024);
+    expect(Buffer.byteLength(note!)).toBeGreaterThan(1000);
+    expect(note!.isWellFormed()).toBe(true);
+    expect(message.startsWith(note!.slice(0, -1))).toBe(true);
+    expect(note!.endsWith("…")).toBe(true);
+  });

@@ -1,10 +1,10 @@
 /**
  * Records Kubernetes events, which `kubectl describe` shows below an object.
  *
- * Events are for people and may get lost. They are kept for an hour, and each event is a write to etcd. A reconcile that fails
- * every few seconds would write an event every few seconds. Three limits keep events useful and cheap:
+ * Events are for people and may get lost. The API server keeps them for an hour, and each event is a write to etcd. A
+ * reconcile that fails every few seconds would write an event every few seconds. Three limits keep events useful and cheap:
  * - Repetition: the same note about the same object becomes one event with a count (`series`), written once a minute.
- * - Rate: an object gets 15 different events at once, then one a minute.
+ * - Rate: an object gets 15 different events without a wait, then one a minute.
  * - Backlog: at most 2,048 events wait, 8 are written at a time, and namespaces take turns.
  *
  * Go controllers do the same with client-go's EventCorrelator, whose limits differ. Facts that an operator must know for
@@ -32,14 +32,14 @@ export interface EventRecorderOptions {
   reportingInstance: string;
 }
 
-/** The same note within this time belongs to the same series. client-go also ends its series after six minutes. */
+/** A note that is repeated within this time belongs to the same series. client-go also ends its series after six minutes. */
 const SERIES_MS = 6 * 60_000;
 /** A series is written at most this often; repetitions between two writes are counted. */
 const SERIES_WRITE_MS = 60_000;
-/** How many new events an object may have at once. After that it may have one more for each REFILL_MS. */
+/** How many new events an object may have in quick succession. After that it may have one more for each REFILL_MS. */
 const BURST = 15;
 const REFILL_MS = 60_000;
-/** How many events are written at a time. Status writes matter more than events, so they have the other connections. */
+/** How many events are written at a time. The other connections to the API server are for status writes, which matter more. */
 const AT_ONCE = 8;
 /**
  * How many events may wait to be written; further events are dropped. When this many wait, the API server is in trouble, and
@@ -47,7 +47,10 @@ const AT_ONCE = 8;
  * written.
  */
 const BACKLOG = 2048;
-/** How many series and budgets are remembered; the least recently used go first. At worst an event is written once more. */
+/**
+ * How many series, and how many objects' budgets, are remembered. The one that was set longest ago is forgotten first. At worst
+ * an event is written once more.
+ */
 const REMEMBERED = 4096;
 
 /**
@@ -157,8 +160,8 @@ export class EventRecorder {
     try {
       series.name = (await client.create(events, event, { metadataOnly: true })).metadata.name;
     } catch (error) {
-      // No event was created, so the series has none whose count could be raised. It is forgotten, and the next such note
-      // becomes a new event.
+      // No event was created, so there is no event whose count could be raised. The series is forgotten, and the next note like
+      // this one becomes a new event.
       if (this.#series.get(key) === series) this.#series.delete(key);
       throw error;
     }
@@ -181,7 +184,7 @@ export class EventRecorder {
     this.#options.log[expected ? "debug" : "warn"](facts, "event not recorded");
   }
 
-  /** Whether the object may have another new event. Each object has a token bucket. */
+  /** Whether the object may have another new event. Each object has a token bucket, and each new event takes a token. */
   #allowed(uid: string, now: number): boolean {
     const before = this.#budgets.get(uid) ?? { tokens: BURST, at: now };
     const tokens = Math.min(BURST, before.tokens + (now - before.at) / REFILL_MS);
@@ -221,5 +224,7 @@ const microTime = (ms: number) => new Date(ms).toISOString().replace(/Z$/, "000Z
 /** Cuts a text to at most this many bytes of UTF-8, in whole characters, because the API server counts bytes. */
 function cut(text: string, bytes: number): string {
   const encoded = new TextEncoder().encodeInto(text, new Uint8Array(bytes));
-  return encoded.read === text.length ? text : `${text.slice(0, Math.max(0, encoded.read - 3))}…`;
+  if (encoded.read === text.length) return text;
+  // The slice may end between the two halves of an emoji. The first half alone is left out.
+  return `${text.slice(0, Math.max(0, encoded.read - 3)).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }
