@@ -2,17 +2,20 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import type { ProbeProblem } from "./verdict.ts";
 
-/** The longest pause between two probes of a route that does not pass. */
-const LONGEST_RETRY_MS = 30_000;
 /**
- * For the first two minutes in which a host does not answer, one of its routes is tried at least this often. A new
+ * The longest pause between two probes of a route that does not pass. The pause varies by a quarter, so it is never
+ * longer than 30 s.
+ */
+const LONGEST_RETRY_MS = 24_000;
+/**
+ * For the first two minutes in which a host does not answer, one of its routes is probed about this often. A new
  * installation takes minutes until DNS, certificate and load balancer work, and a person is watching.
  */
 const SCOUT_RETRY_MS = 2_000;
 const SCOUTING_MS = 2 * 60_000;
 /**
  * When a probe of a host passes for the first time after a failure, all routes of the host that wait for their next
- * probe are probed at once, but not more often than this.
+ * probe are probed immediately, but not more often than this.
  */
 const WAKE_EVERY_MS = 2_000;
 
