@@ -15,7 +15,7 @@ function told(make: (write: (line: string) => void) => Reporter): string {
 }
 
 describe("the demo's output", () => {
-  test("is one JSON object per line and nothing else, even if a detail has quotes and line breaks", () => {
+  test("as JSON has one object per line and nothing else, even if a detail has quotes and line breaks", () => {
     const lines = told(jsonReporter).trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       { step: "database", ok: true, detail: 'says "hello"\non two lines' },
@@ -24,7 +24,7 @@ describe("the demo's output", () => {
     ]);
   });
 
-  test("shows a person how long a step took and what went wrong", () => {
+  test("for a person says how long a step took and what went wrong", () => {
     let clock = 0;
     const text = told((write) => personReporter(write, () => (clock += 1500)));
     expect(text).toContain("✓ says");

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
-// No workflow runs before it is pushed. These tests at least parse its YAML, and check what an edit must not remove.
+// A workflow runs only after it was pushed. Before that, these tests parse its YAML and check that it does what it must.
 
 const root = resolve(import.meta.dirname, "..");
 const folder = join(root, ".github/workflows");

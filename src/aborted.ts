@@ -1,5 +1,5 @@
 /**
- * Settles like `work`, or rejects with the signal's reason when the signal aborts first. An abort does not stop the work
+ * Settles like `work`, or rejects with the reason of `signal` when `signal` aborts first. An abort does not stop the work
  * itself, because others may also wait for its result.
  */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

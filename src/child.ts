@@ -14,9 +14,11 @@ export interface ChildOptions {
 /**
  * A shell script that starts a watcher and then becomes the program, so that the program has the pid that we know. The watcher
  * reads a pipe whose other end only this process holds. A line in the pipe means that the program has ended. When the pipe
- * closes without a line, this process is gone (even by SIGKILL, which no exit handler sees), and the program gets the signal.
+ * closes without a line, this process is gone (even by SIGKILL, which no exit handler sees), and the watcher sends the
+ * signal of `whenOrphaned` to the program.
  *
- * The watcher is orphaned on purpose: PostgreSQL treats the end of a child process that it did not start as a crash.
+ * The watcher is orphaned on purpose, so that it is no child of the program: PostgreSQL treats the end of a child process
+ * that it did not start as a crash.
  * PR_SET_PDEATHSIG would do the same as the watcher, but needs a helper program and exists only on Linux.
  */
 const WATCHED = `exec 3<&0 </dev/null
@@ -63,7 +65,10 @@ export function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
 }
 
-/** Sends the signal and waits until the child has ended. Kills a child that runs on after `graceMs`. May be called twice. */
+/**
+ * Sends `signal` to the child and waits until it has ended. Kills a child that still runs after `graceMs`. May be called
+ * twice.
+ */
 export async function stopChild(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
   if (hasEnded(child) || child.pid === undefined) return;
   child.ref();

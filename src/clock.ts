@@ -11,7 +11,7 @@ export interface Clock {
    */
   monotonic(): number;
   /**
-   * Resolves after `ms`; rejects with the signal's reason when the signal aborts first.
+   * Resolves after `ms`; rejects with the reason of `signal` when `signal` aborts first.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `run` once after `ms`; returns a function that cancels it. */
@@ -19,8 +19,8 @@ export interface Clock {
 }
 
 /**
- * The longest wait of one timer of Node, in milliseconds (24.8 days). A longer timer would overflow and fire at once, so longer
- * waits use several timers.
+ * The longest wait of one timer of Node, in milliseconds (24.8 days). A longer timer would overflow and fire immediately, so
+ * longer waits use several timers.
  */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

@@ -12,7 +12,7 @@ import { classOf, type Reason, type ReasonClass } from "./api/reasons.ts";
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly reason: Reason;
-  /** How long the other side asked us to wait (Retry-After); undefined when it did not ask. */
+  /** How long the server that we called asked us to wait (Retry-After); undefined when it did not ask. */
   readonly retryAfterMs: number | undefined;
 
   constructor(reason: Reason, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {

@@ -37,7 +37,7 @@ test("when the log's reader is gone, only logging ends and the process goes on",
   expect(read).toBe("");
 });
 
-test("lines that a slow reader does not take at once reach it later", async () => {
+test("lines that a slow reader does not take immediately reach it later", async () => {
   room = ["EAGAIN", "EAGAIN"];
   output.write("first\n");
   output.write("second\n");

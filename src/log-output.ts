@@ -20,9 +20,9 @@ export interface LogOutputOptions {
 }
 
 /**
- * Writes log lines to a file descriptor, at once if possible. When the reader is gone, pino's own output retries for ever and
- * blocks the process, which then does not stop when it is told to. In this class only logging ends when the reader is gone. A
- * slow reader loses lines but does not hold up the process.
+ * Writes log lines to a file descriptor, immediately if possible. When the reader is gone, pino's own output retries for ever
+ * and blocks the process, which then does not stop when it is told to. In this class only logging ends when the reader is gone.
+ * A slow reader loses lines but does not hold up the process.
  */
 export class LogOutput {
   readonly #fd: number;

@@ -16,8 +16,9 @@ export interface LogOptions {
 }
 
 /**
- * A log that writes JSON lines. Of an error only name, message, reason and stack are logged. Its other fields may contain a
- * request with credentials (those of axios and PostgreSQL do), and pino's default serializer would copy them.
+ * A log that writes JSON lines. Of an error and its causes only name, message, reason and stack are logged. The other fields of
+ * an error may contain a request with credentials (in errors of axios and PostgreSQL they do), and pino's default serializer
+ * would copy them.
  */
 export function createLog({ level, process, destination }: LogOptions): Log {
   const options: pino.LoggerOptions = {

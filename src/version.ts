@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** The version, which scripts/bundle.ts writes into a bundle; undefined in a checkout. */
+/** The program's version, which scripts/bundle.ts writes into the bundle. Undefined when the program runs from a checkout. */
 declare const SMSCHANNEL_VERSION: string | undefined;
 
 /** The program's version, as package.json has it. */

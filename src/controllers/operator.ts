@@ -337,7 +337,8 @@ export class Operator {
     });
     // Some of these parts hold threads and sockets, which would keep the process alive if they were not closed.
     this.#shared = [watches, evidence, events, twilio, { stop: () => prober.close() }, ruleJudge];
-    // If any watch notices that a backup was restored, the remembered state of all kinds may be wrong.
+    // If any watch notices that a backup of the cluster was restored, what is remembered of objects of every kind may
+    // be wrong.
     for (const informer of watches.all) informer.onRewound(() => void this.#restored());
   }
 
@@ -389,8 +390,8 @@ export class Operator {
       log,
       // Busy routes have new evidence every minute, so it goes into the lane that does not delay changes by users.
       onChange: (key) => wakeups.route(key, "resync"),
-      // Something at Twilio may take the texts of a route that fell silent, so the next resync checks the account for
-      // that.
+      // A setting at Twilio may take the texts of a route that fell silent, so the next resync of the account also
+      // reads those settings.
       onSilent: (key) => {
         const route = this.records.route(key);
         if (route !== undefined) this.#accounts.suspect(`${route.namespace}/${route.stream}`);

@@ -54,7 +54,10 @@ export function ownNumberStatus(status: Record<string, unknown>): Record<string,
   return controllers(OF_NUMBER, status);
 }
 
-/** A loop and no Object.entries: this runs several times in each attempt, for ten thousand objects. */
+/**
+ * Returns the fields that the controller owns. Uses a loop and not Object.entries, because it runs several times in
+ * each attempt, for ten thousand objects.
+ */
 function controllers(owners: Record<string, Owner>, status: Record<string, unknown>) {
   const own: Record<string, unknown> = {};
   for (const field in status) if (owners[field] === "controller") own[field] = status[field];

@@ -17,7 +17,7 @@ const rows: Record<string, [before: KubeObject, after: KubeObject, isTouch: bool
   "an annotation changes": [object({ annotations: { a: "1" } }), object({ annotations: { a: "2" } }), true],
   "a label is removed": [object({ labels: { a: "1" } }), object({ labels: {} }), true],
   "the status is written": [object(), object({ resourceVersion: "2" }, { ready: true }), false],
-  "our finalizer is added": [object(), object({ finalizers: ["ours"] }), false],
+  "the operator's finalizer is added": [object(), object({ finalizers: ["ours"] }), false],
   "a deletion begins": [object(), object({ deletionTimestamp: "2026-01-01T00:00:00Z" }), false],
 };
 

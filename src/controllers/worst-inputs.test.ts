@@ -105,7 +105,7 @@ const secret = (value: string) => () => {
       ),
     ).toThrow();
 };
-/** How many characters the operator keeps of a value in a Secret that is a megabyte long. */
+/** How many characters the operator keeps of each value in a Secret, however long the value is. */
 const KEPT = 3072;
 
 const candidate = (at: number) =>
@@ -155,7 +155,7 @@ const rows: Record<string, () => unknown> = {
   "OperatingHours with 50 openings a day": hours({ weekly: spans(1) }),
   "OperatingHours that open only in minutes that clocks skip, in 100 years": hours({ dates: skippedHours }),
   "OperatingHours with one holiday after another for 7,800 years": hours({ holidays: centuries }),
-  "OperatingHours with a time zone of the greatest length": hours({ timeZone: "A".repeat(64) }),
+  "OperatingHours whose time zone has the longest allowed name": hours({ timeZone: "A".repeat(64) }),
   "5,000 SmsNumbers with the same digits": () => candidates.map((each) => candidateOf(nobodyKnown, each)),
 };
 

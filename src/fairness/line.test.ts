@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FairLine } from "./line.ts";
 
-/** A line with these items, each written as `tenant/upstream/item`, in the order in which they come. */
+/** Makes a line and adds these items to it in the given order. Each item is written as `tenant/upstream/item`. */
 function lineOf(...items: string[]) {
   const line = new FairLine<string>();
   for (const item of items) line.add(flowOf(item), item);
@@ -49,7 +49,7 @@ const rows: Record<string, [come: string[], go: string[], without?: string[]]> =
     ["a/y/1"],
     ["a/x"],
   ],
-  "an item that is added twice waits once": [["a//1", "a//1"], ["a//1"]],
+  "an item that is added twice is in the line once": [["a//1", "a//1"], ["a//1"]],
 };
 for (const [name, [come, go, without = []]] of Object.entries(rows))
   test(name, () => {

@@ -15,7 +15,7 @@ function scene(count: number) {
   };
 }
 
-test("one tenant leaves one of eight places to another tenant, and its waiting calls run as places come free", async () => {
+test("one tenant gets seven of eight places, another tenant gets the eighth, and waiting calls run as places come free", async () => {
   const { ask, running, next } = scene(8);
   for (let i = 0; i < 20; i++) void ask("a", `a${i}`);
   await next();

@@ -57,7 +57,7 @@ test("a tenant with many accounts gets no more places than a tenant with a singl
   expect(shares.free).toBeGreaterThanOrEqual(60);
 });
 
-test("work that may hold fewer places per free place (`perFree`) leaves places to other work of the same flow", () => {
+test("work that is limited to fewer places than usual (`perFree`) leaves places to other work of the same flow", () => {
   const shares = new Shares(300);
   const flow = { tenant: "a", upstream: "x" };
   while (shares.admits(flow, 2)) shares.take(flow);

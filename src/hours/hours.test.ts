@@ -15,22 +15,22 @@ const text = (ms: number | undefined) =>
 
 describe("whether the hours are open at an instant, and until when", () => {
   const rows: Record<string, [HoursSpec, string, string]> = {
-    "the hours are open to the last millisecond": [
+    "the hours are open until the last millisecond before the end of a span": [
       vienna({ weekly: [office] }),
       "2026-11-23T15:59:59.999Z",
       "Open until 2026-11-23T16:00:00Z",
     ],
-    "the hours are closed at the very second of the end": [
+    "the hours are closed at the instant at which a span ends": [
       vienna({ weekly: [office] }),
       "2026-11-23T16:00:00Z",
       "Closed until 2026-11-24T07:00:00Z",
     ],
-    "the hours are closed to the last millisecond": [
+    "the hours are closed until the last millisecond before the start of a span": [
       vienna({ weekly: [office] }),
       "2026-11-24T06:59:59.999Z",
       "Closed until 2026-11-24T07:00:00Z",
     ],
-    "the hours are open at the very second of the start": [
+    "the hours are open at the instant at which a span starts": [
       vienna({ weekly: [office] }),
       "2026-11-24T07:00:00Z",
       "Open until 2026-11-24T16:00:00Z",
@@ -61,7 +61,7 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-11-23T20:00:00Z",
       "Open until 2026-11-24T03:00:00Z",
     ],
-    "evening, holiday, free days and morning are one closed span": [
+    "closed time that lasts from an evening over a holiday and a weekend to a morning is one closed span": [
       vienna({ weekly: [office], holidays: [{ name: "Christmas", from: "2026-12-25", to: "2026-12-26" }] }),
       "2026-12-24T16:00:00Z",
       "Closed until 2026-12-28T07:00:00Z",
@@ -85,7 +85,7 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-12-25T09:30:00Z",
       "Open until 2026-12-25T11:00:00Z",
     ],
-    "outside of special opening hours the reason on a holiday is Closed": [
+    "on a holiday with special opening hours, the reason outside of those hours is Closed and not Holiday": [
       vienna({
         weekly: [day],
         holidays: [{ name: "Christmas", from: "2026-12-25" }],
@@ -99,12 +99,12 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-11-24T10:00:00Z",
       "Closed until 2026-11-24T19:00:00Z",
     ],
-    "a range of dates has its span on each day": [
+    "a range of dates is open in its span on each of its days": [
       vienna({ dates: [{ from: "2026-11-24", to: "2026-11-26", start: "20:00", end: "21:00" }] }),
       "2026-11-25T20:00:00Z",
       "Closed until 2026-11-26T19:00:00Z",
     ],
-    "a calendar of past dates has no next transition": [
+    "hours with only past dates never open again": [
       vienna({ dates: [{ date: "2024-02-29", start: "08:00", end: "17:00" }] }),
       "2026-11-25T20:00:00Z",
       "Closed until never",
@@ -114,12 +114,12 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-11-26T10:00:00Z",
       "Holiday Sabbatical until 2029-11-26T07:00:00Z",
     ],
-    "a single date thousands of years ahead is found": [
+    "the next opening is found when it is on a single date thousands of years ahead": [
       vienna({ dates: [{ date: "9999-12-31", start: "00:00", end: "24:00" }] }),
       "2026-11-26T10:00:00Z",
       "Closed until 9999-12-30T23:00:00Z",
     ],
-    "a date in the year 0, which the API server accepts, does no harm": [
+    "a date in the year 0, which the API server accepts, does not change the weekly hours": [
       vienna({ weekly: [office], dates: [{ date: "0000-01-01", start: "00:00", end: "24:00" }] }),
       "2026-11-24T08:00:00Z",
       "Open until 2026-11-24T16:00:00Z",
@@ -129,17 +129,17 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2028-02-29T12:00:00Z",
       "Open until 2028-02-29T23:00:00Z",
     ],
-    "a start that clocks skip is the moment of the change": [
+    "a span whose start clocks skip starts at the moment of the clock change": [
       vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
       "2026-03-29T00:30:00Z",
       "Closed until 2026-03-29T01:00:00Z",
     ],
-    "an end that clocks skip is the moment of the change": [
+    "a span whose end clocks skip ends at the moment of the clock change": [
       vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
       "2026-03-29T00:30:00Z",
       "Open until 2026-03-29T01:00:00Z",
     ],
-    "nothing is left of a span that clocks skip": [
+    "a span that clocks skip from its start to its end is not open on that day": [
       vienna({ weekly: [{ days: ["Sunday"], start: "02:00", end: "03:00" }] }),
       "2026-03-28T12:00:00Z",
       "Closed until 2026-04-05T00:00:00Z",
@@ -154,41 +154,42 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2026-03-29T00:00:00Z",
       "Open until 2026-03-29T06:00:00Z",
     ],
-    "a start that clocks show twice is the first of the two moments": [
+    "a span whose start clocks show twice starts at the first of the two moments": [
       vienna({ weekly: [{ days: all, start: "02:30", end: "05:00" }] }),
       "2026-10-24T23:00:00Z",
       "Closed until 2026-10-25T00:30:00Z",
     ],
-    "an end that clocks show twice is the second of the two moments": [
+    "a span whose end clocks show twice ends at the second of the two moments": [
       vienna({ weekly: [{ days: all, start: "00:00", end: "02:30" }] }),
       "2026-10-25T00:30:00Z",
       "Open until 2026-10-25T01:30:00Z",
     ],
-    "an end of 24:00 is the moment of the change where clocks skip midnight": [
+    "a span that ends at 24:00 ends at the moment of the clock change when clocks skip midnight": [
       { timeZone: "Africa/Cairo", weekly: [{ days: ["Thursday"], start: "20:00", end: "24:00" }] },
       "2026-04-23T20:00:00Z",
       "Open until 2026-04-23T22:00:00Z",
     ],
-    "a start of 00:00 is the moment of the change where clocks skip midnight": [
+    "a span that starts at 00:00 starts at the moment of the clock change when clocks skip midnight": [
       { timeZone: "Africa/Cairo", weekly: [{ days: ["Friday"], start: "00:00", end: "24:00" }] },
       "2026-04-23T20:00:00Z",
       "Closed until 2026-04-23T22:00:00Z",
     ],
-    "an end of 24:00 is the end of a day of 25 hours": [
+    "a span that ends at 24:00 lasts until the end of a day of 25 hours": [
       { timeZone: "Africa/Cairo", weekly: [{ days: ["Thursday"], start: "23:00", end: "24:00" }] },
       "2026-10-29T20:30:00Z",
       "Open until 2026-10-29T22:00:00Z",
     ],
-    "an end of 24:00 is the second midnight where clocks show midnight twice": [
+    "a span that ends at 24:00 ends at the second midnight when clocks show midnight twice": [
       { timeZone: "America/Havana", weekly: [{ days: ["Saturday"], start: "20:00", end: "24:00" }] },
       "2026-11-01T02:00:00Z",
       "Open until 2026-11-01T05:00:00Z",
     ],
-    "clocks that go forward by only half an hour skip a start": [
-      { timeZone: "Australia/Lord_Howe", weekly: [{ days: all, start: "02:15", end: "03:00" }] },
-      "2026-10-03T15:00:00Z",
-      "Closed until 2026-10-03T15:30:00Z",
-    ],
+    "a span whose start clocks skip when they go forward by half an hour starts at the moment of the clock change":
+      [
+        { timeZone: "Australia/Lord_Howe", weekly: [{ days: all, start: "02:15", end: "03:00" }] },
+        "2026-10-03T15:00:00Z",
+        "Closed until 2026-10-03T15:30:00Z",
+      ],
     "a day that a zone skipped is not open": [
       {
         timeZone: "Pacific/Apia",
@@ -211,7 +212,7 @@ describe("whether the hours are open at an instant, and until when", () => {
       "2011-12-28T23:00:00Z",
       "Open until 2012-01-01T10:00:00Z",
     ],
-    "an offset of a quarter of an hour is applied": [
+    "an offset from UTC that is not a whole number of hours is applied": [
       { timeZone: "Asia/Kathmandu", weekly: [day] },
       "2026-01-01T00:00:00Z",
       "Closed until 2026-01-01T02:15:00Z",
@@ -231,7 +232,7 @@ describe("whether the hours are open at an instant, and until when", () => {
   });
 });
 
-test("the beginning and end of a holiday during closed time are changes but not transitions", () => {
+test("a holiday that begins during closed time is the next change, but the next transition is the next opening", () => {
   const hours = parseHours(
     vienna({ weekly: [office], holidays: [{ name: "Christmas", from: "2026-12-25" }] }),
   );
@@ -290,11 +291,8 @@ describe("the closed period around an instant", () => {
       "2026-12-25T12:00:00Z",
       "Holiday 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
     ],
-    "the closed period of a holiday begins on the evening before, seen from its last millisecond": [
-      christmas,
-      "2026-12-28T06:59:59.999Z",
-      "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z",
-    ],
+    "the closed period of a holiday begins on the evening before, seen from the last millisecond of the period":
+      [christmas, "2026-12-28T06:59:59.999Z", "Closed 2026-12-24T16:00:00Z 2026-12-28T07:00:00Z"],
     "the closed period has no start before the first opening": [
       once,
       "1990-01-01T00:00:00Z",
@@ -342,7 +340,7 @@ describe("the list of upcoming changes", () => {
       "2026-10-25T03:00:00Z Closed",
     ]);
   });
-  test("names holidays, and includes a change at the first moment of the list but not at the last", () => {
+  test("names holidays, and includes a change at the beginning of the listed days but not at their end", () => {
     const spec = vienna({ weekly: [always], holidays: [{ name: "May Day", from: "2026-05-01" }] });
     expect(lines(spec, "2026-04-30T22:00:00Z", 1)).toEqual(["2026-04-30T22:00:00Z Holiday May Day"]);
     expect(lines(spec, "2026-04-30T22:00:00Z", 2)).toEqual([

@@ -10,8 +10,8 @@ export interface HoursSpec {
 }
 
 /**
- * A span of one day, in minutes since local midnight; `end` is at most 1440. In a list, the spans of a day are sorted and do
- * not touch.
+ * A span of time within one local day, in minutes since midnight; `end` is at most 1440. In a list, the spans of a day are
+ * sorted and do not touch.
  */
 interface Minutes {
   start: number;
@@ -28,8 +28,8 @@ export type DayRule =
   | { kind: "holiday"; name: string };
 
 /**
- * A run of local days with the same rule. Days are counted from 1970-01-01, and `from` and `to` belong to the stretch. The
- * first stretch begins at -Infinity, the last one ends at Infinity.
+ * A run of local days with the same rule. Days are counted from 1970-01-01; `from` is the first day of the stretch, and `to` is
+ * its last day. The first stretch begins at -Infinity, the last one ends at Infinity.
  */
 export interface Stretch {
   from: number;

@@ -23,12 +23,12 @@ export interface StateAt extends OpeningState {
  * over midnight. The largest such step was nearly a day, on Kwajalein in 1969.
  */
 export const MARGIN_DAYS = 2;
-/** How many days are searched at once, as a chunk: most calendars open and close within a week. */
+/** How many days are searched in one step, as a chunk: most calendars open and close within a week. */
 const CHUNK_DAYS = 8;
 /**
  * How many chunks of days are searched in a stretch, which is a run of days with the same rule. Within a stretch everything
- * repeats each week, except for a span that clocks happen to skip in one week. What does not happen in three weeks does not
- * happen before the stretch ends.
+ * repeats each week, except for a span that clocks happen to skip in one week. So hours that do not change in three weeks of a
+ * stretch do not change before the stretch ends.
  */
 const CHUNKS_PER_STRETCH = 3;
 
@@ -89,8 +89,8 @@ function flipAfter(hours: Hours, instantMs: number, isOpen: boolean): number | u
     // When all these days are open from midnight to midnight, nothing closes inside them. A closing at their edge is found when
     // the days next to them are searched. Skipping such days saves time: a calendar can be open for centuries.
     if (isOpen && openThroughout(hours, first, last)) continue;
-    // A span at the edge of the days that are read may continue on days that are not. Where a span really starts and ends is
-    // known only for the days inside the margin of MARGIN_DAYS.
+    // A span at the edge of the days that are read may continue on days that are not read. So where a span really starts and
+    // ends is known only for the days inside the margin of MARGIN_DAYS.
     const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
     if (spans.length === 0) continue;
     const until = hours.zone.startOf((last + MARGIN_DAYS) * DAY_MS);

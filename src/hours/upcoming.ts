@@ -19,8 +19,8 @@ export function upcoming(hours: Hours, fromMs: number, days = 14): Upcoming[] {
   const spans = openSpans(hours, first - MARGIN_DAYS, last + MARGIN_DAYS);
   let next = 0;
   /**
-   * The state at an instant. Calls must be in the order of time: each call goes on in the list where the last one stopped, and
-   * need not search all of it. With fifty openings a day the list has a thousand spans.
+   * The state at an instant. Calls must be in the order of time: each call goes on in the list of spans where the last call
+   * stopped, and need not search the whole list. With fifty openings a day the list has a thousand spans.
    */
   const stateAt = (instantMs: number) => {
     while (next < spans.length && spans[next]!.endMs <= instantMs) next++;
@@ -51,7 +51,7 @@ export function localDay(hours: Hours, instantMs: number): { startMs: number; en
   const day = dayAt(hours, instantMs);
   const { zone } = hours;
   let next = day + 1;
-  // A day that clocks skip begins at the same instant as the day after it.
+  // A day that clocks skip begins at the same instant as the day after it, so it is not the next day.
   while (zone.startOf(next * DAY_MS) <= instantMs) next++;
   return { startMs: zone.startOf(day * DAY_MS), endMs: zone.startOf(next * DAY_MS) };
 }

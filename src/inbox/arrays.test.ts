@@ -32,7 +32,7 @@ const value = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 8 }),
 );
 
-test("every list of strings that is encoded as an array is read back unchanged", () => {
+test("every list of strings and nulls that is encoded as a PostgreSQL array is read back unchanged", () => {
   const isReadBack = (values: (string | null)[]) => {
     expect(read(textArray(values))).toEqual(values);
   };

@@ -10,8 +10,8 @@ const OID = { bytea: 17, int8: 20, text: 25 } as const;
 const HEADER = 20;
 
 /**
- * Encodes strings as a text array. In most columns of a batch the same value repeats, so a value that repeats is encoded once and then
- * copied.
+ * Encodes strings as a text array. In most columns of a batch the same value repeats, so a value that equals the one before it is copied
+ * and not encoded again.
  */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let size = HEADER + 4 * values.length;

@@ -29,7 +29,7 @@ export interface HostTurn {
 /**
  * Connects to the database of `url` as libpq would: tries the hosts in their order (from `turn` on) until one accepts us, with or without
  * TLS as `sslmode` says. Throws the error of the last host that was tried. A connection that breaks later reports nothing by itself: its
- * next query fails. When `signal` aborts, connecting ends at once.
+ * next query fails. When `signal` aborts, connecting ends immediately.
  */
 export async function connect(
   url: DatabaseUrl,
@@ -125,7 +125,8 @@ async function login(
   const end = () => void client.end().catch(() => undefined);
   signal?.addEventListener("abort", end, { once: true });
   try {
-    // While pg connects, a call of `end` and then an orderly close by the server leave the promise of `connect` pending for ever.
+    // While pg connects, a call of `end` and then an orderly close by the server leave the promise of `connect` pending for ever. So an
+    // abort of the signal also ends the wait for the promise.
     await orAborted(client.connect(), signal);
     await orAborted(checkSession(client, target), signal);
     signal?.throwIfAborted();

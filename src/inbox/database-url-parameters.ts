@@ -120,7 +120,10 @@ function refuseOthers(given: GivenParameters): void {
       throw new DatabaseUrlError(`${name} must be one of ${values.join(", ")}${REMEDY[name] ?? ""}`);
 }
 
-/** The sslmode that the URL or the environment asks for. Without one, libpq prefers TLS. JDBC writes `ssl=true` for `sslmode=require`. */
+/**
+ * The sslmode that the URL or the environment asks for. When neither asks for one, TLS is preferred, as in libpq. `ssl=true`, which JDBC
+ * URLs use, means `sslmode=require`.
+ */
 function sslModeOf(given: GivenParameters, env: Readonly<Record<string, string | undefined>>): SslMode {
   const ssl = given.get("ssl");
   const byFlag = ssl === undefined ? undefined : ssl === "true" || ssl === "1" ? "require" : "disable";

@@ -27,8 +27,8 @@ export interface RouteEvidence {
 }
 
 /**
- * The most rows that are read; 10,000 routes need fewer. A receiver that was broken into could write any number of rows, and they must not
- * fill our memory.
+ * How many rows of evidence are read at most; 10,000 routes need fewer. A receiver that was broken into could write any number of rows, and
+ * they must not fill our memory.
  */
 const MOST = 100_000;
 

@@ -38,8 +38,8 @@ const LOCK_TIMEOUT_MS = 1000;
 const LOCK_PAUSE_MS = 3000;
 
 /**
- * Brings the schema to this program's version and sets the roles' rights in one transaction. So several runs at once are safe, and a run
- * that dies leaves nothing half done. The schema of a newer version is left as it is.
+ * Brings the schema to this program's version and sets the roles' rights in one transaction. So several runs at the same time are safe, and
+ * a run that dies leaves nothing half done. The schema of a newer version is left as it is.
  */
 export async function migrate(options: MigrateOptions, signal?: AbortSignal): Promise<{ version: number }> {
   const client = await connectPatiently(options, signal);
@@ -180,7 +180,7 @@ async function lockHolders(client: pg.Client): Promise<string> {
   return rows.map(({ holder }) => holder).join(", ") || "a session that has ended meanwhile";
 }
 
-/** Tries to connect until the database answers or the time is over. Gives up at once on an error that waiting does not cure. */
+/** Tries to connect until the database answers or `waitMs` has passed. Gives up immediately on an error that waiting does not cure. */
 async function connectPatiently({ url, waitMs, log, clock }: MigrateOptions, signal?: AbortSignal) {
   const until = clock.monotonic() + waitMs;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5000)) {

@@ -10,7 +10,7 @@ function read(text: string, env: Record<string, string> = {}) {
 describe("a database URL is read as libpq reads it", () => {
   const rows: Record<string, [text: string, want: unknown[]]> = {
     "the usual form": ["postgres://u:p@db.example.com:5433/sms", ["db.example.com 5433", "u", "p", "sms"]],
-    "the longer scheme": ["postgresql://u:p@db/sms", ["db 5432", "u", "p", "sms"]],
+    "the scheme postgresql": ["postgresql://u:p@db/sms", ["db 5432", "u", "p", "sms"]],
     "blanks before the URL and a line break after it": [
       "  postgres://u:p@db/sms\n",
       ["db 5432", "u", "p", "sms"],
@@ -100,8 +100,8 @@ describe("the error for a wrong database URL says what to write and quotes nothi
     "an unknown sslmode": ["postgres://db?sslmode=bogus", /sslmode must be one of disable, allow, prefer/],
     "an empty sslmode": ["postgres://db?sslmode=", /sslmode must be one of/],
     "an sslmode that only the driver knows": ["postgres://db?sslmode=no-verify", /write sslmode=require/],
-    "verify-ca without an authority": ["postgres://db?sslmode=verify-ca", /add sslrootcert=/],
-    "a weak mode with the system's authorities": [
+    "verify-ca without sslrootcert": ["postgres://db?sslmode=verify-ca", /add sslrootcert=/],
+    "an sslmode below verify-full with the system's authorities": [
       "postgres://db?sslmode=require&sslrootcert=system",
       /needs sslmode=verify-full/,
     ],

@@ -26,8 +26,8 @@ export function parseDatabaseUrl(text: string, env: Environment = process.env): 
   if (/\p{Cc}/u.test(rest))
     throw new DatabaseUrlError("the URL contains a line break or another control character");
   const { login, place } = splitLogin(rest);
-  // An @ here means that the password has an @ or / that is not percent-encoded. libpq would take a part of the password for a host or a
-  // database name, and would look that name up or print it.
+  // An @ after the login means that the password has an @ or / that is not percent-encoded. libpq would take a part of the password for a
+  // host or a database name, and would look that name up or print it.
   if (place.includes("@")) throw new DatabaseUrlError(ENCODE);
   const { authority, path, query } = splitPlace(place);
   const { host, port, dbname, user, password, ...parameters } = readParameters(query, env);
@@ -49,8 +49,8 @@ const ENCODE =
   "the URL has an @ after the beginning of the host; in a user or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ? and %25 for %";
 
 /**
- * Splits the login from the rest of the URL. The login ends at the first @ that has no slash before it, and the user ends at the first
- * colon.
+ * Splits the login from the rest of the URL. The login ends at the first @ that has no slash before it, and the user name ends at the first
+ * colon of the login.
  */
 function splitLogin(rest: string): { login: [user: string, password: string]; place: string } {
   const end = /^[^@/]*@/.exec(rest)?.[0].length;

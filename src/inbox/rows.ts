@@ -36,9 +36,9 @@ export function inLockOrder(a: InboxRow, b: InboxRow): number {
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * Makes the row that stores the same request as bytes, without any column that the request itself could choose. The key of the row is made
- * from the signature and not from the bytes. Twilio signs the fields without separators between them, so many other bodies have the same
- * signature.
+ * Makes the row that stores the same request as bytes, without any column whose value the request itself could choose. The key of the row
+ * is made from the signature and not from the bytes. Twilio signs the fields without separators between them, so many other bodies have the
+ * same signature, and with a key made from the bytes each of them would become another row.
  */
 export function asRaw(row: InboxRow): InboxRow {
   return {

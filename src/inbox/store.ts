@@ -36,8 +36,8 @@ export interface PostgresStoreOptions {
 }
 
 /**
- * How much longer than the statement timeout we wait. The server itself ends a statement that takes too long. When the server is still
- * silent after this time, the connection is dead.
+ * How much longer than the statement timeout we wait for the server's answer. The server itself ends a statement that takes too long. When
+ * the server is still silent after this time, the connection is dead.
  */
 const SILENT_MS = 500;
 /** How long the server may take to close a connection. A server that vanished never closes it. */
@@ -54,8 +54,8 @@ const INSERT = `
 
 const MISSING = "select smschannel.missing_texts($1::text[], $2::text[], $3::text[]) as position";
 
-// Asks whether the table has anything that could leave out a new row: a unique key that is not ours, or a trigger before the insert. Every
-// role may read these parts of the catalog.
+// Asks whether the table `inbox` has anything that could leave out a new row: a unique key that is not ours, or a trigger before the
+// insert. Every role may read these parts of the catalog.
 const LEAVES_OUT_OTHERS = `
   select exists (select from pg_index where indrelid = 'smschannel.inbox'::regclass
         and (indisunique or indisexclusion) and indexrelid <> 'smschannel.inbox_once'::regclass)
@@ -138,7 +138,10 @@ export class PostgresStore implements InboxStore {
     }
   }
 
-  /** Inserts evidence with a time limit of its own: no writer watches over this connection, and `stop` waits for the last rows. */
+  /**
+   * Inserts evidence with a time limit of its own: `InboxWriter` limits only the statements for texts, and the receiver waits for the last
+   * evidence before it stops.
+   */
   async insertEvidence(rows: readonly EvidenceRow[]): Promise<void> {
     const { clock = systemClock, statementTimeoutMs } = this.#options;
     const cancel = clock.after(statementTimeoutMs + SILENT_MS, () => this.#evidence.drop());
@@ -164,7 +167,7 @@ export class PostgresStore implements InboxStore {
     if (inserted !== 1) throw new NotKeptError(0);
   }
 
-  /** Connects at once, so that the first text need not wait for a connection and a wrong schema is found early. */
+  /** Connects before the first text comes, so that this text need not wait for a connection and a wrong schema is found early. */
   async connect(): Promise<void> {
     await this.#texts.connected();
   }

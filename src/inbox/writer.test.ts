@@ -181,7 +181,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ a: ["late"], b: ["late"] });
   });
 
-  test("lets as many texts wait as fit into memory, and turns other texts away at once", async () => {
+  test("lets as many texts wait as the memory limit allows, and turns other texts away immediately", async () => {
     const { store, clock, outcomes, write } = setup({
       mostWaitingBytes: 2 * (BYTES_BESIDE_BODY + row("second").body.length),
     });
@@ -196,7 +196,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
   });
 
-  test("lets fewer texts wait when their bodies are large", async () => {
+  test("makes fewer texts wait when their bodies are large, and turns the others away", async () => {
     const { store, clock, outcomes, writer, write } = setup({
       mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
     });
@@ -224,7 +224,7 @@ describe("a store that fails or hangs", () => {
   });
 });
 
-describe("an outage of some seconds loses no text, because Twilio still tries when the store is back", () => {
+describe("an outage of the store for some seconds loses no text, because Twilio still retries when the store is back", () => {
   const rows: Record<string, { awayMs: number; perSecond: number; away: (store: FakeStore) => void }> = {
     "50 texts a second, and the store refuses for 10 s": { awayMs: 10_000, perSecond: 50, away: refusing },
     "50 texts a second, and the store is silent for 10 s": { awayMs: 10_000, perSecond: 50, away: silent },

@@ -9,8 +9,8 @@ import { troubleOf } from "./trouble.ts";
  * What became of a row:
  * - `stored`: the row is durable, by this write or by an earlier write.
  * - `raw`: the row is durable as bytes only.
- * - `late`: the time for the row is over, and it is not known whether the row is durable.
- * - `overloaded`: the row was not written, because the memory for waiting rows is used up.
+ * - `late`: the row has waited for `budgetMs`, and it is not known whether the row is durable.
+ * - `overloaded`: the row was not written, because the memory for waiting rows is used up or the writer has stopped.
  * - `notKept`: the database reported success but does not have the row.
  */
 export type WriteOutcome = "stored" | "raw" | "late" | "overloaded" | "notKept";
@@ -21,7 +21,7 @@ export interface InboxWriterOptions {
   log: Log;
   /** How long a row may wait, from `write` until it is durable. */
   budgetMs: number;
-  /** How much memory all waiting rows together may take, each with its request and its connection. */
+  /** How much memory all waiting rows together may take, each with its request and its response. */
   mostWaitingBytes?: number;
   /** Called after each statement with the number of rows that it stored and how many of them were new. */
   onStored?: (rows: number, inserted: number) => void;
@@ -34,7 +34,10 @@ interface WaitingRow {
   done: ((outcome: WriteOutcome) => void) | undefined;
 }
 
-/** The most rows in one statement. More rows gain nothing, and when one row is bad, all rows of the statement are tried one by one. */
+/**
+ * How many rows one statement stores at most. More rows gain nothing, and when one row is bad, all rows of the statement are tried one by
+ * one.
+ */
 const LARGEST_BATCH = 256;
 const LARGEST_BATCH_BYTES = 4 * 1024 * 1024;
 /**
@@ -76,8 +79,8 @@ export class InboxWriter {
   }
 
   /**
-   * Takes a row to store. Calls `done` exactly once with the outcome: at once when there is no memory for the row, otherwise at the latest
-   * when the time of the row is over.
+   * Takes a row to store. Calls `done` exactly once with the outcome: immediately when there is no memory for the row, otherwise at the
+   * latest shortly after `budgetMs` has passed.
    */
   write(row: InboxRow, done: (outcome: WriteOutcome) => void): void {
     const { clock, budgetMs, mostWaitingBytes = MOST_WAITING_BYTES } = this.#options;
@@ -202,7 +205,7 @@ export class InboxWriter {
     done(outcome);
   }
 
-  /** Starts the timer that all waiting rows share. A deadline may be exceeded by 50 ms, and a timer for each text would cost time. */
+  /** Starts the timer that all waiting rows share. It checks their deadlines every 50 ms, because a timer for each text would cost time. */
   #tick() {
     if (this.#ticking) return;
     this.#ticking = true;

@@ -82,8 +82,8 @@ const own = {
 } as const;
 
 /**
- * `smschannel migrate`: brings the database's schema up to date and sets the roles' rights. It is safe to run at any time, also several
- * times at once.
+ * `smschannel migrate`: brings the database's schema up to date and sets the roles' rights. It is safe to run at any time, also while
+ * another run is under way.
  */
 export const migrateCommand: Command<typeof own> = {
   name: "migrate",

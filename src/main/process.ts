@@ -12,7 +12,7 @@ export interface Process {
   readonly health: HealthChecks;
   /**
    * Aborts at the first SIGTERM or SIGINT. `main` must then finish its work and return. Another signal a second or more later ends the
-   * process at once.
+   * process immediately.
    */
   readonly stopping: AbortSignal;
 }
@@ -37,7 +37,7 @@ export class HealthChecks {
   }
 }
 
-/** `/healthz` only shows that the process answers. A failing liveness probe causes a restart, and a restart would fix no other problem. */
+/** `/healthz` only shows that the process answers. A failing liveness probe causes a restart, which helps only when nothing answers. */
 const ALIVE = { ok: true, text: "\n" };
 
 /** Runs all checks of `/readyz`. The text has a line for each check, as `/readyz?verbose` has in Kubernetes. */

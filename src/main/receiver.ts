@@ -68,14 +68,14 @@ async function serve(config: Config<typeof own>, process: Process): Promise<void
   const replica = `${hostname()}-${randomBytes(3).toString("hex")}`;
   const receiver = new Receiver({ port: config.port, replica, routes, store, clock, log, metrics });
   const schema = new SchemaSeen({ store, log, clock });
-  // Readiness does not depend on whether the database answers. Without ready pods an ingress answers 503 at once, while a ready receiver
-  // waits for the database and tries again.
+  // Readiness does not depend on whether the database answers. Without ready pods an ingress answers 503 immediately, while a ready
+  // receiver waits for the database and tries again.
   health.readyWhen("routes", () => (routes.loaded ? undefined : (watch.problem() ?? "not read yet")));
   // The receiver becomes ready only after it has once seen that the database's schema fits: no text can be stored without that schema.
   health.readyWhen("schema", () => schema.problem());
   health.readyWhen("accepting", () => (receiver.draining ? "shutting down" : undefined));
   try {
-    // The HTTP server starts first: if its port is in use, the process must end, and nothing else may be running that keeps it alive.
+    // The HTTP server starts first: if its port is in use, the process must end, and whatever was started before would keep it alive.
     const { port } = await receiver.start();
     log.info({ port }, "listening");
     watch.start();

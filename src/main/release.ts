@@ -96,7 +96,7 @@ async function run(config: Config<typeof own>, log: Log, stopped: AbortSignal): 
   // The Lease has a client of its own, so that a burst of writes cannot delay the renewal of the Lease.
   const [client, leaseClient] = [load(), load()];
   try {
-    // When the operator's namespace is gone, its processes, Lease and Secrets are gone, too. Then no controller holds the Lease any more.
+    // When the operator's namespace is gone, its processes, Lease and Secrets are gone, too. So no Lease is needed.
     if ((await client.get(namespaces, { name: operatorNamespace }, stopped)) === undefined) {
       say(`namespace ${operatorNamespace} is gone, and with it whatever the operator had saved`);
       return await letGo({ config, client, log }, ALWAYS, stopped);
@@ -127,7 +127,7 @@ async function leading<T>(
     identity: `${RELEASE}${hostname()}_${randomBytes(4).toString("hex")}`,
     clock: systemClock,
     log,
-    // A run of this command never takes the Lease from another run: two runs that took it from each other would both never begin.
+    // A run of this command never takes the Lease from another run: two runs that kept taking it from each other would never begin.
     seize: (holder) => !holder.startsWith(RELEASE),
     onWait: (holder) => say(`another release is at work (${holder}); waiting until it ends …`),
   });
@@ -139,12 +139,12 @@ async function leading<T>(
     done = true;
     return result;
   } finally {
-    // If the work failed, the Lease is given back, so that a controller that still runs may take it at once.
+    // If the work failed, the Lease is given back, so that a controller that still runs may take it immediately.
     await leader.stop(done ? { holdMs: HOLD_MS } : {});
   }
 }
 
-/** Gives back the webhooks and removes the finalizers of all objects that this release manages. */
+/** Restores the webhooks, as flags and specs say, and removes the finalizers of all objects that this release manages. */
 async function letGo(
   { config, client, log }: ReleaseRun,
   term: Term,
@@ -178,7 +178,7 @@ function webhooksOf({ restore, retain }: { restore: boolean; retain: boolean }):
   return retain ? "retain" : "asSpecified";
 }
 
-/** The line that says what was done. It names every kind of object, even when the count is 0, so that none seems to be forgotten. */
+/** The line that says what was done. It names every kind of object, even when the count is 0, so that no kind seems to be forgotten. */
 function summaryOf({ numbers, left, streams, hours, secrets }: Released): string {
   const warning = left === 0 ? "" : ` (${left} with a warning above: check their webhooks at Twilio)`;
   return `let go: ${numbers} SmsNumbers${warning}, ${streams} WorkStreams, ${hours} OperatingHours; deleted: ${secrets} Secrets`;

@@ -3,7 +3,7 @@ import { listenForStop } from "./signals.ts";
 
 afterEach(() => void process.removeAllListeners("SIGUSR2"));
 
-// The tests use a signal that nothing else listens for. The process sends it to itself, as a terminal would.
+// The tests use a signal that nothing else listens for, and emit its event themselves, as Node does when a signal arrives.
 const listen = () => {
   const exits: number[] = [];
   const told: string[] = [];
@@ -21,7 +21,7 @@ const listen = () => {
   return { wish, exits, told, send };
 };
 
-test("several signals within a second count as one request to stop, and do not end the process at once", () => {
+test("several signals within a second count as one request to stop, and do not end the process immediately", () => {
   const { wish, exits, told, send } = listen();
   for (const at of [5000, 5001, 5030, 5999]) send(at);
   expect(wish.signal.aborted).toBe(true);
@@ -29,7 +29,7 @@ test("several signals within a second count as one request to stop, and do not e
   expect(exits).toEqual([]);
 });
 
-test("a signal a second after the first ends the process at once", () => {
+test("a signal a second after the first ends the process immediately", () => {
   const { exits, send } = listen();
   send(0);
   send(1000);

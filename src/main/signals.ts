@@ -20,7 +20,7 @@ export interface StopRequest {
   end(): void;
 }
 
-/** Listens for signals that ask the process to stop. A second request to stop ends the process at once. */
+/** Listens for signals that ask the process to stop. A second request to stop ends the process immediately. */
 export function listenForStop({
   names = ["SIGTERM", "SIGINT"],
   onStop = () => {},
@@ -38,7 +38,7 @@ export function listenForStop({
     if (!stop.signal.aborted) {
       firstAt = now();
       // The timer keeps the process alive for a moment, because nothing listens for signals while a process exits. Without the timer, a
-      // repeated signal would kill a job that ends at once, and its exit code would be lost.
+      // repeated signal would kill a job that ends immediately, and the job's exit code would be lost.
       setTimeout(() => {}, REPETITIONS_WITHIN_MS);
       onStop(name);
       stop.abort(new Error(`stopped by ${name}`));

@@ -155,7 +155,7 @@ async function post(
   return { status: answer.statusCode, body: await answer.body.text() };
 }
 
-/** Repeats `send` while the receiver refuses: it may have just started, or it may not have read the newest routes yet. */
+/** Repeats `send` while the receiver refuses or does not answer: it may have just started, or may not have read the newest routes yet. */
 async function patiently(waitMs: number, send: () => Promise<ReceiverAnswer>): Promise<ReceiverAnswer> {
   const until = systemClock.monotonic() + waitMs;
   for (;;) {

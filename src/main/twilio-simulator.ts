@@ -44,7 +44,7 @@ export const twilioSimulator: Command<typeof own> = {
   async run(config) {
     const { latency: latencyMs, host, allowLocalUrls, logLevel, metricsPort } = config;
     const seed = config.seed === undefined ? ("default" as const) : await readSeed(config.seed);
-    // Faults are parsed before the server starts, so that a mistake in them ends the command at once.
+    // Faults are parsed before the server starts, so that a mistake in them ends the command immediately.
     const faults = faultsOf(config);
     await runProcess({ name: "twilio-simulator", logLevel, metricsPort }, async ({ log, stopping }) => {
       const simulator = await startSimulator({

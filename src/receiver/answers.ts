@@ -24,8 +24,8 @@ const accepted: HttpAnswer = {
 };
 
 /**
- * Makes an answer that refuses a request and closes the connection: the next request of an unauthenticated client should not be cheaper
- * than its first. Twilio hardly ever gets such an answer.
+ * Makes an answer that refuses a request and closes the connection: on an open connection, the next request of an unauthenticated client
+ * would be cheaper than its first. Twilio hardly ever gets such an answer.
  */
 const refusal = (status: number, ...headers: string[]) => empty(status, "connection", "close", ...headers);
 

@@ -17,7 +17,7 @@ const SMALLEST_PIECE = 512;
  */
 const FREE = 16 * 1024;
 
-/** The memory of all bodies being read, without the first 16 KiB of each. It has a limit, since a thousand slow senders could fill it. */
+/** The memory of all bodies being read, without the first 16 KiB of each. The limit `most` keeps slow senders from using up all memory. */
 export interface BodyBudget {
   bytes: number;
   readonly most: number;

@@ -4,9 +4,9 @@ import type { Route, RouteUrls, SignatureKey } from "../routes/route.ts";
 const DECOY_URL = "https://nobody.example.com/inbound/namespace/stream-of-nobody";
 
 /**
- * Makes a route that does not exist, against which requests for unknown paths are checked. Each token and each URL of a route costs one
- * HMAC, and the time of a refusal must not tell which routes exist. So every refusal costs as many HMACs as the route with the most pairs
- * of token and URL. The keys of the decoy are random, and its URL is as long as a real one.
+ * Makes a route that does not exist, against which requests for unknown paths are checked. Each pair of a token and a URL of a route costs
+ * HMACs, and the time of a refusal must not tell which routes exist. So every refusal costs as many HMACs as the route with the most such
+ * pairs. The keys of the decoy are random, and its URL is as long as a real one.
  */
 export function decoyFor(paths: Iterable<readonly Route[]>): Route {
   let most = 1;

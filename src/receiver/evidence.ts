@@ -131,7 +131,7 @@ export class EvidenceRecorder {
 
   /**
    * Forgets each route without new evidence whose last row is a minute old or older, so that deleted routes do not stay in memory. Nothing
-   * is lost: new evidence of such a route would be written at once anyway.
+   * is lost: new evidence of such a route would be written within LOOK_EVERY_MS anyway.
    */
   #forgetQuiet() {
     const now = this.#options.clock.monotonic();

@@ -43,7 +43,7 @@ const rows: Record<string, string> = {
 for (const [name, body] of Object.entries(rows))
   test(`the fast and the general reader of forms agree on ${name}`, () => agree(Buffer.from(body, "latin1")));
 
-describe("readFields(), given an unusual body near its limits,", () => {
+describe("readFields(), given a body near the limits for unusual bodies,", () => {
   const fields = (count: number, one: (i: number) => string) =>
     Buffer.from(Array.from({ length: count }, (_, i) => one(i)).join("&"));
   const rows: Record<string, [body: Buffer, isRead: boolean]> = {

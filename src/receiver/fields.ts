@@ -44,8 +44,8 @@ export function readFields(body: Buffer): RequestFields | undefined {
 
 const ACCOUNT_SID = Buffer.from("AccountSid=");
 /**
- * The most places of `AccountSid=` that `accountIn` looks at. Where this is only the end of another name, `accountIn` goes on to the next
- * place. The largest requests of Twilio have two such names.
+ * How many occurrences of `AccountSid=` in a body `accountIn` looks at, at most. When one is only the end of a longer name, `accountIn`
+ * goes on to the next. The largest requests of Twilio have two such names.
  */
 const MOST_PLACES = 8;
 const LONGEST_SID = 64;
@@ -69,8 +69,8 @@ export function accountIn(body: Buffer): string {
 }
 
 /**
- * True when the body has more than `most` separators. Separators are counted and not fields: an empty place between two separators is no
- * field, but it costs time as well.
+ * True when the body has more than `most` separators (`&`). Separators are counted and not fields: an empty place between two separators
+ * is no field, but it costs time as well.
  */
 function hasMoreSeparators(body: Buffer, most: number): boolean {
   let at = -1;
@@ -92,7 +92,7 @@ function fieldsOfForm({ pairs, bytes }: Form): RequestFields {
 }
 
 const [AMPERSAND, EQUALS, PLUS, PERCENT, BLANK] = [0x26, 0x3d, 0x2b, 0x25, 0x20];
-/** The most fields of a usual body. A text has some 25 fields, and a text with ten pictures has 45. */
+/** How many fields a usual body has at most. A text has some 25 fields, and a text with ten pictures has 45. */
 const MOST_FIELDS = 64;
 /**
  * The longest name of a field in a usual body. The longest name that Twilio documents has 28 characters. Names are compared to sort them,

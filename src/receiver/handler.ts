@@ -35,7 +35,7 @@ export interface HandlerOptions {
   budget: BodyBudget;
   pace: Pick<RefusalPace, "pass">;
   cut: HttpServer["cut"];
-  /** The lane in which large bodies are judged. */
+  /** The slow lane, in which large bodies are judged in steps. */
   lane: Pick<SlowLane<Judgement>, "add">;
 }
 

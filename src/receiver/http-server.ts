@@ -57,8 +57,8 @@ const ANSWERS: Partial<Record<CutReason, string>> = {
 };
 
 /**
- * Connections that are cut for these reasons end at once. All other cut connections wait for their turn, so that the client cannot come
- * back at once. A slow client has waited already, and a connection above the limit takes a place that another client needs.
+ * Connections that are cut for these reasons end immediately. All other cut connections wait for their turn, so that the client cannot
+ * come back immediately. A slow client has waited already, and a connection above the limit takes a place that another client needs.
  */
 const ENDED_AT_ONCE: ReadonlySet<CutReason> = new Set(["slow", "tooMany"]);
 
@@ -144,8 +144,8 @@ export class HttpServer {
   }
 
   /**
-   * Stops reading from a connection and ends it when its turn comes. If the connection ended at once, its client could be back at once with
-   * another 64 KiB for us to parse, at no cost to the client.
+   * Stops reading from a connection and ends it when its turn comes. If the connection ended immediately, its client could come back
+   * immediately with another 64 KiB for us to parse, at no cost to the client.
    */
   cut(reason: CutReason, socket: Socket): void {
     if (socket.destroyed || this.#stopped.has(socket)) return;
@@ -169,7 +169,8 @@ export class HttpServer {
     const { limits, handle } = this.#options;
     const server = createServer(optionsOf(limits), (request, response) => {
       // A response without a socket means that an earlier request on this connection is not answered yet. Neither Twilio nor today's
-      // proxies send a request before they have the answer to the last one. A flood of such requests would hold up all other clients.
+      // proxies send a request before they have the answer to the last one. A flood of such requests would hold up all other clients, so
+      // the connection is cut.
       if (response.socket === null) this.cut("pipelined", request.socket);
       else if (lacksHost(request)) this.cut("malformed", request.socket);
       else {
@@ -179,7 +180,7 @@ export class HttpServer {
     });
     server.maxHeadersCount = limits.headers;
     server.on("connection", (socket) => this.#connected(socket));
-    // The request has an `Expect` header other than `100-continue`, which no HTTP client of today sends.
+    // A request with an `Expect` header other than `100-continue`, which no HTTP client of today sends, is treated as malformed.
     server.on("checkExpectation", ({ socket }) => this.cut("malformed", socket));
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
       // When the socket is not writable, the client is gone or its answer is on its way already. Then there is nothing to send.
@@ -224,7 +225,7 @@ const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
   headers.host === undefined && httpVersion === "1.1";
 
 /**
- * Stops reading and parsing a connection. Node reads up to 64 KiB at once and parses all of it, even after the socket was destroyed. With
+ * Stops reading and parsing a connection. Node reads up to 64 KiB at a time and parses all of it, even after the socket was destroyed. With
  * thousands of requests or one-byte chunks in one read, that takes 20 to 50 ms. Only removing the parser of the connection stops this work,
  * and there is no documented way to remove it. If a later Node lacks the method that we call, the rest is parsed for nothing. Without its
  * parser a connection has no time limit and `closeAllConnections` does not end it, so whoever calls this function must end the connection.

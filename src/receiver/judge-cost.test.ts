@@ -42,7 +42,7 @@ const routes = new Map([
     routeAt("team-a/moved", { urls: [urls(urlOf("team-a/moved")), urls(urlOf("team-a/moved", "old"))] }),
   ],
 ]);
-/** The most HMACs that one route of this test takes: two tokens or two URLs, each URL with and without its port. */
+/** How many HMACs one route of this test takes at most: two tokens or two URLs, each URL with and without its port. */
 const MOST_HMACS = 4;
 
 interface Cost {
@@ -158,7 +158,7 @@ describe("a large body without a well-formed signature is refused unread, for th
     "a signature that is too long": ["team-a/plain", "A".repeat(16_000), "mismatch"],
     "a signature of 28 characters that are not base64": ["team-a/plain", "-".repeat(28), "mismatch"],
     "a path without a route": ["team-a/nobody", "AAAA", "unknownRoute"],
-    "no path of ours": ["wp-login.php", "AAAA", "unknownPath"],
+    "a path that no stream has": ["wp-login.php", "AAAA", "unknownPath"],
   };
   for (const [name, [path, signature, reason]] of Object.entries(rows))
     test(name, () => {

@@ -66,8 +66,8 @@ describe("a MessageSid decides whether a request is stored as a message or as ra
   const rows: Record<string, [sid: string, kind: string]> = {
     "the SID of a text": [SID, "unrouted"],
     "the SID of a picture message": [`MM${"f".repeat(32)}`, "unrouted"],
-    // Twilio signed two fields, `MessageSid=SM…` and `NumMedia=0`. This value has both in one field, so it is the same text for the second
-    // time.
+    // A signature covers names and values without separators. So this value has the signature of a text with the two fields
+    // `MessageSid=SM…` and `NumMedia=0`: it is that text, sent for the second time.
     "a SID with the next field in it": [`${SID}NumMedia0`, "raw"],
     "a SID in capitals": [`SM${"F".repeat(32)}`, "raw"],
     "another kind of SID": [`CH${"0".repeat(32)}`, "raw"],

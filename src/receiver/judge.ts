@@ -35,8 +35,8 @@ export interface Routes {
 }
 
 /**
- * A body up to this size is read and hashed at once. Nine of ten texts have less than 1 KiB. A larger body costs as much as several texts,
- * so it must pass `judgeUnread` and then waits in the slow lane.
+ * A body up to this size is read and hashed in one step. Nine of ten texts have less than 1 KiB. A larger body costs as much as several
+ * texts, so it must pass `judgeUnread` and then waits in the slow lane.
  */
 export const SMALL_BODY = 4 * 1024;
 

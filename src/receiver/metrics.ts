@@ -7,16 +7,16 @@ import type { RefusalReason } from "./judge.ts";
 export interface ReceiverMetrics {
   result(result: RequestResult): void;
   refusal(reason: RefusalReason): void;
-  /** Counts the time from the arrival of a request to its 200. */
+  /** Records the time from the arrival of a request to its answer 200. */
   acknowledged(seconds: number): void;
   batch(rows: number, inserted: number): void;
   cut(reason: CutReason): void;
 }
 
-/** The buckets in seconds, from the time of a fast commit to beyond the 3 s that a text may wait for the database. */
+/** The buckets for the time to the 200, in seconds: from a fast commit to beyond the 3 s that a text may wait for the database. */
 const ACK_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4];
 
-/** The refusals that an alert watches. They concern a route that exists, so one of our numbers may lose texts. */
+/** The reasons of the refusals that an alert watches. Such a request is for a route that exists, so one of our numbers may lose texts. */
 const OF_ROUTES = ["mismatch", "missing", "account"] as const satisfies RefusalReason[];
 
 /** The functions that are called at each scrape for the values of the gauges. */
@@ -25,7 +25,7 @@ interface Gauges {
   connections: () => number;
 }
 
-/** Registers the metrics of the receiver and returns the functions that count. */
+/** Registers the metrics of the receiver and returns the functions that increase them. */
 export function receiverMetrics(registry: Registry, gauges: Gauges): ReceiverMetrics {
   const registers = [registry];
   const inbound = new Counter({

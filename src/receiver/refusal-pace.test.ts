@@ -17,7 +17,7 @@ function setup(mostWaiting = 1000) {
 }
 
 describe("refusals at a limited rate", () => {
-  test("are sent at once while they are few", async () => {
+  test("are sent immediately while they are few", async () => {
     const { clock, left, pass } = setup();
     for (let i = 0; i < 50; i++) {
       pass(1);
@@ -36,7 +36,7 @@ describe("refusals at a limited rate", () => {
     expect(left).toEqual(Array.from({ length: 500 }, (_, i) => i));
   });
 
-  test("reach clients that wait for each answer no faster than the rate, even on a hundred connections", async () => {
+  test("are sent no faster than the rate to clients that wait for each answer, even on a hundred connections", async () => {
     const { clock, pace } = setup();
     let answers = 0;
     const stranger = () =>
@@ -58,7 +58,7 @@ describe("refusals at a limited rate", () => {
     expect(left).toEqual(Array.from({ length: 105 }, (_, i) => i));
   });
 
-  test("are all sent at once when the process ends", () => {
+  test("are all sent immediately when the process ends", () => {
     const { pace, left, pass } = setup();
     pass(300);
     pace.end();

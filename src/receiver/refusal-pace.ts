@@ -2,9 +2,9 @@ import type { Clock } from "../clock.ts";
 
 export interface RefusalPaceOptions {
   clock: Clock;
-  /** Number of refusals that are sent per second. After a second without refusals, this many may be sent at once. */
+  /** Number of refusals that are sent per second. After a second without refusals, this many may be sent immediately. */
   perSecond?: number;
-  /** Number of refusals that may wait. When one more comes, the refusal that has waited longest is sent at once. */
+  /** Number of refusals that may wait. When one more comes, the refusal that has waited longest is sent immediately. */
   mostWaiting?: number;
 }
 
@@ -19,15 +19,14 @@ const PER_SECOND = 100;
  */
 const MOST_WAITING = 512;
 /**
- * The time after which more of the waiting refusals are sent. At the default limit of 100 refusals per second, one refusal is sent each
- * time.
+ * Waiting refusals are sent at this interval. At the default limit of 100 refusals per second, one refusal is sent per interval.
  */
 const TICK_MS = 10;
 
 /**
  * Limits the rate at which refusals are sent. Clients that wait for each answer before their next request can then send no more requests
- * per second than this rate, on however many connections. A client that does not wait gains nothing: its connections are cut, and each cut
- * connection waits here for its end like a refusal (see `http-server.ts`).
+ * per second than this rate, on however many connections. A client that does not wait gains nothing: its connections are cut, and a cut
+ * connection is closed only when its turn comes, like a refusal (see `http-server.ts`).
  */
 export class RefusalPace {
   readonly #clock: Clock;
@@ -47,7 +46,7 @@ export class RefusalPace {
     this.#creditAtMs = clock.monotonic();
   }
 
-  /** Calls `refuse` now or when its turn comes. `refuse` sends a refusal or ends a cut connection. */
+  /** Calls `refuse` now or when its turn comes. `refuse` sends a refusal or closes a cut connection. */
   pass(refuse: () => void): void {
     if (this.#ended) {
       refuse();

@@ -43,7 +43,7 @@ export class RouteTable implements Routes {
     return !this.#shards.includes(undefined);
   }
 
-  /** Finds the routes of a stream by its path, which has the form of `streamPath`. */
+  /** Finds the routes of a stream by its path, as `streamPath` makes it. */
   find(path: string): RoutesOfPath {
     return this.#byPath.get(path) ?? NONE;
   }

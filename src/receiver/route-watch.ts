@@ -21,8 +21,8 @@ export interface RouteWatchOptions {
 }
 
 /**
- * Keeps the route table up to date with the compiled Secrets. Each Secret has a watch by its name, because the RBAC role of the receiver
- * allows only these names. While the Kubernetes API does not answer, the routes that were read last stay in use.
+ * Keeps the route table up to date with the compiled Secrets. Each Secret is watched by its name, because the RBAC role of the receiver
+ * allows it to read only Secrets with these names. While the Kubernetes API does not answer, the routes that were read last stay in use.
  */
 export class RouteWatch {
   readonly #options: RouteWatchOptions;

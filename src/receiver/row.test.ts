@@ -70,7 +70,7 @@ function splitsOf(pairs: readonly Pair[]): Pair[][] {
   });
 }
 
-/** Returns the keys of the rows that are stored for these requests. All requests have the signature of the original one. */
+/** Returns the keys of the rows that are stored for these requests. All requests carry the signature of `original`. */
 function keysOf(url: string, original: readonly Pair[], requests: readonly (readonly Pair[])[]): Set<string> {
   const signature = sign(TOKEN, url, mutable(original));
   const wanted = signatureBase(url, original);
@@ -131,7 +131,7 @@ describe("one recorded request makes only a few rows, however it is cut into fie
       expect([...found].sort()).toEqual([...want].sort(rawLast));
     });
 
-    test(`${name} that is cut twice, with fields that add nothing`, () => {
+    test(`${name} that is cut twice, also with an empty and a repeated field added`, () => {
       const once = [...cutsOf(pairs), ...splitsOf(pairs)].filter((cut) =>
         signatureBase(url, cut).equals(signatureBase(url, pairs)),
       );
@@ -169,7 +169,7 @@ describe("a delivery state", () => {
     "a state with an error code of seven digits": { MessageStatus: "failed", ErrorCode: "3".repeat(7) },
   };
   for (const [name, more] of Object.entries(none))
-    test(`${name} is stored as raw bytes`, () =>
+    test(`is stored as raw bytes when the callback has ${name}`, () =>
       expect(of(more)).toEqual([expect.stringMatching(/^sha256:/)]));
 
   test("is taken from SmsStatus when MessageStatus is missing", () =>

@@ -46,7 +46,10 @@ export function rowOf({ kind, route, query, body, fields, signature }: Verified)
 
 const SID = /^(SM|MM)[0-9a-f]{32}$/;
 
-/** The kind of the row. A text to a number that the stream does not have, or over WhatsApp or the like, is stored but never answered. */
+/**
+ * The kind of the row. A text to a number that the stream does not have, or over WhatsApp or the like, is `unrouted`: it is stored but
+ * never answered.
+ */
 function kindOf(kind: UrlKind, route: Route, to: string): InboxKind {
   if (kind === "status") return kind;
   return hasNumber(route, to) ? kind : "unrouted";
@@ -65,8 +68,8 @@ function digitsOf(address: string): string | undefined {
 }
 
 /**
- * The digits of a number. Any other address, such as a sender's name or `whatsapp:+1…`, is returned without its control characters:
- * PostgreSQL stores no NUL, and the other control characters garble logs.
+ * The digits of a number. In any other address, such as a sender's name or `whatsapp:+1…`, control characters are replaced: PostgreSQL
+ * stores no NUL, and the other control characters garble logs.
  */
 function partyOf(address: string): string | null {
   if (address === "") return null;
@@ -90,7 +93,7 @@ const STATES = new Set([
   "received",
 ]);
 
-/** The event of a status callback, such as `delivered` or `failed:30003`. Undefined when Twilio has no such state. */
+/** The event of a status callback, such as `delivered` or `failed:30003`. Undefined for an unknown state or a malformed error code. */
 function statusOf(fields: RequestFields): string | undefined {
   const status = fields.get("MessageStatus") || fields.get("SmsStatus") || "";
   if (!STATES.has(status)) return undefined;

@@ -42,7 +42,7 @@ test("a receiver is not ready and says why until the database schema fits, and i
   expect(schema.problem()).toBeUndefined();
 });
 
-test("a database error without a code is reported in words of our own", async () => {
+test("a database error without a code is reported in our own words, not in those of the driver", async () => {
   const { schema, clock, looking } = setup(
     new Error("SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string"),
     new Error("The server does not support SSL connections"),

@@ -10,13 +10,13 @@ export interface SchemaSeenOptions {
   log: Log;
 }
 
-/** Pause between tries, so that a database that answers again, or a schema that was just migrated, is noticed soon. */
+/** Pause between tries to connect, so that a database that answers again, or a schema that was just migrated, is noticed soon. */
 const RETRY_MS = 1000;
 
 /**
  * Knows whether this process has ever seen a database whose schema fits. Until then the process is not ready, since it could store no text.
  * So during a rollout Kubernetes keeps the older pods, which can store texts. Once such a database was seen, an outage of the database does
- * not make the process unready: a text then waits in the receiver, while an ingress without ready pods would refuse the text at once.
+ * not make the process unready: a text then waits in the receiver, while an ingress without ready pods would refuse it immediately.
  */
 export class SchemaSeen {
   readonly #options: SchemaSeenOptions;
@@ -26,7 +26,7 @@ export class SchemaSeen {
     this.#options = options;
   }
 
-  /** Says in a sentence why this process is not ready. Undefined for good once the schema was seen to fit. */
+  /** Says in a sentence why this process is not ready. Stays undefined once the schema was seen to fit. */
   problem(): string | undefined {
     return this.#problem;
   }

@@ -30,20 +30,21 @@ export interface SelfCheck {
 }
 
 /**
- * How much of each part of the request a report repeats. Any self-check fits into these limits as it was sent. What a proxy on the way
- * added may exceed them.
+ * How much of each part of the request a report repeats at most. A self-check is within these limits when it is sent. What a proxy on
+ * the way adds may exceed them.
  */
 const MOST = { body: 16 * 1024, target: 512, header: 256 };
 
 /**
- * Recognises a self-check by a genuine challenge in its header or its body. Undefined for any other request. Nothing else counts, so a
- * receiver can still report on a request whose path, method, type, header or body was changed on the way.
+ * Recognises a self-check by a genuine challenge in its header or its body. Undefined for any other request. Only the challenge decides,
+ * so a receiver can still report on a request whose path, method, type, header or body was changed on the way.
  */
 export function recogniseCheck(arrival: Arrival, table: Routes): SelfCheck | undefined {
   const asked = arrival.asked ?? askedInBody(arrival.body);
   if (asked === undefined) return undefined;
   const target = parseTarget(arrival.target);
-  // An unknown path is checked against the decoy, which costs the same work: the time must not tell which streams exist.
+  // For an unknown path, the challenge is checked against the decoy route, which costs the same work: the time of an answer must not tell
+  // which streams exist.
   const route =
     prover(candidates(table, target?.path), asked, arrival.nowMs) ??
     prover(candidates(table, asked.path), asked, arrival.nowMs);

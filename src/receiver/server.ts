@@ -33,7 +33,7 @@ export interface ReceiverOptions {
 export const STORE_BUDGET_MS = 3000;
 
 /**
- * The HTTP server that faces the internet. `stop` accepts requests for another `delayMs`, because load balancers need time to notice that
+ * The HTTP server that faces the internet. `stop` keeps accepting requests for `delayMs`, because load balancers need time to notice that
  * this process is no longer ready. Then it finishes the requests under way. No text that was acknowledged is lost.
  */
 export class Receiver {

@@ -63,7 +63,7 @@ interface SigningCandidate {
 }
 
 /**
- * Everything that Twilio may have signed: every URL that a number may still have, in every form, with every token that is still accepted.
+ * Yields all that Twilio may have signed: every URL that a number may still have, in every spelling, with every token still accepted.
  */
 function* candidates({ routes, kind, query, fields, nowMs }: Signed): Generator<SigningCandidate> {
   for (const route of routes)
@@ -106,8 +106,8 @@ const fits = (route: Route, fields: RequestFields) =>
 const forms = new WeakMap<RouteUrls, Map<UrlKind, string[]>>();
 
 /**
- * The forms of a URL that Twilio may have signed. They are made when the URL is first used, because most of 10,000 routes get no texts at
- * a given time.
+ * The spellings of a URL that Twilio may have signed. They are made when the URL is first used, because most of 10,000 routes get no texts
+ * at a given time.
  */
 function formsOf(urls: RouteUrls, kind: UrlKind): string[] {
   let known = forms.get(urls);

@@ -29,13 +29,13 @@ function setup(limits: Partial<SlowLaneLimits> = {}) {
 }
 
 describe("an idle slow lane", () => {
-  test("starts a job at once, in the same turn of the event loop", () => {
+  test("starts a job immediately, in the same turn of the event loop", () => {
     const { add, done } = setup();
     add("a", 250);
     expect(done).toEqual(["a"]);
   });
 
-  test("starts a job at once also when it has become idle again after another job", async () => {
+  test("starts a job immediately also when it has become idle again after another job", async () => {
     const { clock, add, done } = setup();
     add("a", 250);
     await clock.advance(10);
@@ -44,7 +44,7 @@ describe("an idle slow lane", () => {
   });
 });
 
-describe("a slow lane with more work than its share of the time", () => {
+describe("a slow lane with more work than its share of the time allows", () => {
   test("works on no more bytes than its share allows, in steps", async () => {
     const { clock, add, worked } = setup();
     for (let i = 0; i < 20; i++) add(`${i}`, 1000);
@@ -56,7 +56,7 @@ describe("a slow lane with more work than its share of the time", () => {
     expect(worked.bytes).toBeGreaterThan(90 * LIMITS.bytesPerMs);
   });
 
-  test("does no more than one burst of work at once, however long it was idle before", async () => {
+  test("does no more than one burst of work without a pause, however long it was idle before", async () => {
     const { clock, add, worked } = setup();
     await clock.advance(60_000);
     add("a", 10_000);
@@ -72,7 +72,7 @@ describe("a slow lane with more work than its share of the time", () => {
     expect(done).toEqual(["under way", "small", "large 1", "large 2", "large 3"]);
   });
 
-  test("does not let a large job be passed for ever", async () => {
+  test("lets small jobs pass a large job only until the turn of the large job comes", async () => {
     const { clock, add, done } = setup({ waitMs: 60_000 });
     add("large", 20_000);
     add("larger", 25_000);
@@ -84,7 +84,7 @@ describe("a slow lane with more work than its share of the time", () => {
     expect(done).toContain("larger");
   });
 
-  test("turns away jobs that did not get their turn in time, and no other jobs", async () => {
+  test("turns away only the jobs that did not get their turn in time", async () => {
     const { clock, add, done } = setup();
     add("under way", 90_000);
     add("in time", 20_000);

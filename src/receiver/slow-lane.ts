@@ -24,7 +24,7 @@ export interface SlowLaneOptions {
 export interface SlowLaneLimits {
   /** How many bytes may be worked on per millisecond. */
   bytesPerMs: number;
-  /** How many bytes of work may be done at once after some idle time. */
+  /** How many bytes may be worked on without a pause after some idle time. */
   burstBytes: number;
   /** How much memory all waiting jobs together may hold. */
   waitingBytes: number;
@@ -41,7 +41,7 @@ const LIMITS: SlowLaneLimits = {
 };
 
 /**
- * How many bytes of a job move it back in the queue by one millisecond, as if it had arrived later. So a job of 256 KiB lets all small jobs
+ * A job moves back in the queue by one millisecond per this many bytes, as if it had arrived later. So a job of 256 KiB lets all small jobs
  * of the next half second go first.
  */
 const BYTES_PER_MS_LATER = 512;
@@ -59,7 +59,7 @@ interface WaitingJob<T> extends SlowJob<T> {
 /**
  * Runs one job after another in small steps. Between steps the event loop serves other requests, and all steps together take no more than
  * a fixed share of the time. So texts are answered however many unauthenticated clients send requests that are expensive to refuse. When
- * the lane is idle, a job starts at once: a single large text is as fast as a small one.
+ * the lane is idle, a job starts immediately: a single large text is answered as fast as a small one.
  *
  * States: idle (no job waits) → working (step by step, while its share allows more bytes) → resting (until its share allows more bytes) →
  * working or idle.

@@ -20,7 +20,7 @@ function scene() {
 }
 
 describe("the receiver's answer to the question whether the store takes texts", () => {
-  test("comes from one write for 50 questions at once, and is used for ten seconds", async () => {
+  test("comes from one write when 50 questions are asked at the same time, and is used for ten seconds", async () => {
     const { clock, state, seen } = scene();
     expect(await Promise.all(Array.from({ length: 50 }, () => seen.takes()))).not.toContain(false);
     await clock.advance(9_999);
@@ -31,7 +31,7 @@ describe("the receiver's answer to the question whether the store takes texts", 
     expect(state.probes).toBe(2);
   });
 
-  test("comes from the outcome of the last text as well, without a write", async () => {
+  test("comes from the outcome of the last text, without a write, when that text is recent", async () => {
     const { state, seen } = scene();
     seen.note(false);
     expect(await seen.takes()).toBe(false);
@@ -40,7 +40,7 @@ describe("the receiver's answer to the question whether the store takes texts", 
     expect(state.probes).toBe(0);
   });
 
-  test("is no after a write that fails, and yes after a write that succeeds", async () => {
+  test("is 'no' after a write that fails, and 'yes' after a write that succeeds", async () => {
     const { clock, state, seen } = scene();
     state.probe = () => Promise.reject(Object.assign(new Error("down"), { code: "ECONNREFUSED" }));
     expect(await seen.takes()).toBe(false);
@@ -50,7 +50,7 @@ describe("the receiver's answer to the question whether the store takes texts", 
     expect(await seen.takes()).toBe(true);
   });
 
-  test("is no after a write that takes longer than a text may wait, and the connection is given up", async () => {
+  test("is 'no' after a write that takes longer than a text may wait, and the connection is dropped", async () => {
     const { clock, state, seen } = scene();
     state.probe = () => new Promise(() => {});
     const asked = seen.takes();

@@ -12,13 +12,13 @@ export interface StoreSeenOptions {
   log: Log;
 }
 
-/** How long the last result is used. After this time, the next self-check makes a write of its own. */
+/** How long the outcome of a text or of a write is used. After this time, the next self-check makes a write of its own. */
 const KNOWN_FOR_MS = 10_000;
 
 /**
- * Knows whether the database takes texts. The outcome of the last text shows it. When the last text is some time ago, a write of our own
- * shows it, so that a receiver that gets no texts knows it as well. Only self-checks report the result. Readiness does not depend on the
- * result: see `SchemaSeen`.
+ * Knows from the outcome of the last text whether the database takes texts. When the last text came more than 10 s ago, a self-check makes
+ * a write of its own to find out, so that a receiver that gets no texts knows it as well. Only self-checks report the result. Readiness
+ * does not depend on the result: see `SchemaSeen`.
  */
 export class StoreSeen {
   readonly #options: StoreSeenOptions;
@@ -55,8 +55,8 @@ export class StoreSeen {
   }
 
   /**
-   * The code or name of the error of a write; undefined when the write succeeded. Messages of PostgreSQL can quote data, which does not
-   * belong in a log.
+   * Makes a write and returns the code or name of its error, `late` when it takes too long, and undefined when it succeeds. The error's
+   * message is not returned, because PostgreSQL can quote data in it, which does not belong in a log.
    */
   async #problem(): Promise<string | undefined> {
     const { probe, drop, budgetMs, clock } = this.#options;
@@ -70,7 +70,7 @@ export class StoreSeen {
     );
     const problem = await Promise.race([asked, late]);
     cancel();
-    // The connection is dropped, because it may be dead without having reported it. The next text would wait just as long on it.
+    // The connection is dropped, because it may be dead without having reported an error. The next text would wait just as long on it.
     if (problem === "late") drop();
     return problem;
   }

@@ -65,7 +65,7 @@ export type Answered =
   /** The answer of an older receiver has no report. */
   | { ok: true; generation: number; report?: Report };
 
-/** A challenge that the controller sends, in each form in which it is sent. */
+/** A challenge that the controller sends: as fields of a form, as a header and as a body. */
 export interface Challenge {
   /** The fields to put before all other fields of the form. */
   fields: [name: string, value: string][];

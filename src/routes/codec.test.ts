@@ -43,13 +43,13 @@ const comparable = (routes: Route[]) =>
     })),
   }));
 
-test("routes are the same after they were encoded and decoded, with URLs of any form", async () => {
+test("routes are the same after they were encoded and decoded, also when their URLs have different bases", async () => {
   const routes = [await route(1), await route(2, { numbers: [], urls: [], keys: [] })];
   same(decodeShard(await encodeShard(routes)), routes);
   expect(decodeShard(await encodeShard([]))).toEqual([]);
 });
 
-test("the same routes in any order give the same bytes", async () => {
+test("encodeShard gives the same bytes for the same routes in any order", async () => {
   const routes = await Promise.all([3, 1, 2].map((i) => route(i)));
   expect(await encodeShard(routes)).toEqual(await encodeShard(routes.toReversed()));
 });
@@ -77,9 +77,9 @@ const garbage: Record<string, Record<string, string>> = {
   "no data": {},
   "data that is not gzip": { "routes.json.gz": "aGVsbG8=" },
   "a format that is not known": packed({ format: 2, routes: [] }),
-  "no routes": packed({ format: 1 }),
+  "data that has no list of routes": packed({ format: 1 }),
   "a route without a stream": packed({ format: 1, routes: [{ ns: "a" }] }),
-  "null in place of the routes": packed(null),
+  "null in place of the format and the routes": packed(null),
 };
 for (const [name, data] of Object.entries(garbage))
   test(`decodeShard refuses a Secret with ${name}`, () =>

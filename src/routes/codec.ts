@@ -10,8 +10,8 @@ const DATA_KEY = "routes.json.gz";
  */
 const FORMAT = 1;
 /**
- * The most bytes that we unpack from a Secret, far more than the routes in a Secret of 1 MiB. Without a limit a decompression bomb could
- * fill the memory.
+ * How many bytes are unpacked from a Secret at most: far more than the routes in a Secret of 1 MiB take. Without a limit a decompression
+ * bomb could fill the memory.
  */
 const LARGEST_UNPACKED = 64 * 1024 * 1024;
 

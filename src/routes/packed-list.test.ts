@@ -45,7 +45,7 @@ test("the bytes of a packed list depend only on its values, not on their order o
   expect(await pack(counted().list, structuredClone(all))).toBe(fresh);
 });
 
-test("after a change the order of few values is asked for: of those that are new, and of those in their buckets", async () => {
+test("after a change, orderOf() is called for few values: for new values, and for all values in the changed buckets", async () => {
   const asked: number[] = [];
   const list = new PackedList<PackedValue>({
     orderOf: ({ id }) => {

@@ -24,7 +24,7 @@ export interface SignatureKey {
   outer: Uint8Array;
   /** Names the token in `route_activity` and in logs. It is made from the states, so it reveals no more than they do. */
   fingerprint: string;
-  /** The time after which the token is no longer accepted, in milliseconds since the epoch. Absent for a token without an end. */
+  /** The time after which the token is no longer accepted, in milliseconds since the epoch. Absent for a token that does not expire. */
   notAfterMs?: number;
 }
 

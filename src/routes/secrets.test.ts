@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { leaseName, previousPrefix, secretName, shardOf, testSecretName } from "./secrets.ts";
 
-test("a stream's shard depends on its name alone, and streams are spread evenly", () => {
+test("a stream's shard depends on its name alone, and streams are spread evenly over the shards", () => {
   const counts = [0, 0, 0, 0];
   for (let i = 0; i < 1000; i++) counts[shardOf(`team-${i}`, "support", 4)]!++;
   expect(Math.min(...counts)).toBeGreaterThan(200);

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 // This file makes the names of the objects that an installation keeps in its own namespace. `instance` is `{namespace}/{release}`. Only
-// the release becomes part of a name, since the objects are in that namespace. Two installations in one namespace must not share an
-// object.
+// the release becomes part of a name, since the objects are in that namespace. Two installations in one namespace have different
+// releases, so they never share an object.
 
 /**
  * The process that reads a Secret. The `controller` Secrets hold the records, and the `receiver` Secrets hold what is compiled from the
@@ -18,15 +18,15 @@ export function secretName(instance: string, part: SecretPart, shard: number): s
 /** The name of the Lease that the controllers of an installation compete for. */
 export const leaseName = (instance: string): string => `${releasePrefix(instance)}-controller`;
 
-/** The name of the Secret with the account of the route for `smschannel test-text`. */
+/** The name of the Secret with the account of the test route, which `smschannel test-text` uses. */
 export const testSecretName = (instance: string): string => `${releasePrefix(instance)}-test`;
 
-/** The beginning of the names of the Secrets with saved webhooks. The UID of the SmsNumber follows, or Twilio's SID of the number. */
+/** The prefix of the names of the Secrets with saved webhooks, before the UID of the SmsNumber or Twilio's SID of the number. */
 export const previousPrefix = (instance: string): string => `${releasePrefix(instance)}-previous-`;
 
 /**
  * The number of the shard that holds the routes of a stream. The result must never change between versions: after an upgrade, the
- * controller looks for its records where the version before wrote them.
+ * controller looks for its records where the previous version wrote them.
  */
 export function shardOf(namespace: string, stream: string, shards: number): number {
   return createHash("sha256").update(`${namespace}/${stream}`).digest().readUInt32BE(0) % shards;

@@ -23,7 +23,7 @@ test("a stream's URLs are made from its name and the two public URLs", () => {
   });
 });
 
-test("without a fallback public URL the fallback URL is under PUBLIC_URL as well", () => {
+test("when no fallback public URL is set, the fallback URL begins with PUBLIC_URL, like the other URLs", () => {
   const own = urlsOf(publicUrls("https://sms.example.com", undefined), "team", "support");
   expect(own).toEqual(urlsUnder("https://sms.example.com", "team", "support"));
   expect(own.fallback).toBe("https://sms.example.com/fallback/team/support");

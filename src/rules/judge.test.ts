@@ -16,7 +16,7 @@ function newJudge(options: RuleJudgeOptions = {}): RuleJudge {
 
 const rules = (...whens: string[]) => whens.map((when, at) => ({ name: `r${at}`, when }));
 
-/** A thread that does what each expression's text says. So a test can have a rule that exceeds a limit. */
+/** A program that makes the thread do what an expression's text says, so that a test can have a rule that exceeds a limit. */
 const asTold = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from "node:worker_threads";
@@ -70,7 +70,7 @@ test("the main thread keeps running while a rule takes too long", async () => {
   expect(turns).toBeGreaterThan(100);
 });
 
-test("a stream whose rules took too long gets no more time, but another stream does", async () => {
+test("when rules took too long, the other rules of their WorkStream are not checked, but those of the next are", async () => {
   const judge = newJudge({ file: asTold, timeMs: 30, streamMs: 50 });
   const { problems } = await judge.judge("team", rules("loop", "fine", "fine"));
   expect(problems.map(({ message }) => message)).toEqual([
@@ -99,7 +99,7 @@ test("a check rejects when its thread fails, and the next rule gets a new thread
   expect(await judge.judge("team", rules("fine"))).toEqual({ problems: [], certain: true });
 });
 
-test("a namespace does not have to wait for all rules of another namespace", async () => {
+test("a namespace does not have to wait until all rules of another namespace are checked", async () => {
   const judge = newJudge();
   const order: string[] = [];
   const many = Array.from({ length: 20 }, () =>
@@ -110,7 +110,7 @@ test("a namespace does not have to wait for all rules of another namespace", asy
   await Promise.all(many);
 });
 
-test("stop ends the check under way, and may be called twice", async () => {
+test("stop() makes the check under way and the waiting check reject, and may be called twice", async () => {
   const judge = newJudge({ file: asTold, timeMs: 60_000 });
   const busy = judge.judge("team", rules("loop"));
   const waiting = judge.judge("team", rules("fine"));

@@ -14,7 +14,10 @@ export interface RuleJudgeOptions extends Partial<RuleThreadOptions> {
 
 export interface Judged {
   problems: RuleProblem[];
-  /** False when a rule took too much time or memory. On a machine that hangs for seconds, that can happen to any rule. */
+  /**
+   * False when a rule took too much time or memory, or was not checked because the rules before it took too long. On a machine
+   * that hangs for seconds, that can happen to any rule.
+   */
   certain: boolean;
 }
 

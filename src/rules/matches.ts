@@ -16,7 +16,7 @@ interface Evaluator {
   run(node: ExpressionNode, scope: unknown): string;
 }
 
-/** The name of a type that no value has. */
+/** The name of the type for which the macro is registered. No value has this type. */
 const NO_VALUE = "PatternOwner";
 
 /**

@@ -36,7 +36,7 @@ interface PatternNode {
   runes: { length: number };
 }
 
-/** Parses a pattern without compiling it. The library offers that only through a set, which compiles later. */
+/** Parses a pattern without compiling it. The library offers that only through RE2Set, which compiles its patterns later. */
 function parsed(pattern: string): PatternNode {
   const set = new RE2Set();
   try {

@@ -105,7 +105,7 @@ export class RuleThread {
         settle();
         reject(error);
       };
-      // The check is put off by setImmediate: an answer that arrived while this thread was busy is then read first.
+      // The check is put off by setImmediate: an answer that arrived while the main thread was busy is then read first.
       const overdue = () => {
         if (this.#answered === undefined) return;
         settle();

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 /** The largest body that is read. Forms of the API are far smaller, but `POST /_simulator/inbound` contains media in base64. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
-/** Reads the whole body of a request as text. Rejects when the body is too large, or when the client hangs up before its end. */
+/** Reads the whole body of a request as text. Rejects when the body is too large, or when the client hangs up before it has sent it all. */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -66,7 +66,7 @@ async function serve(
   const address = readAddress(url.pathname);
   const match = matchOperation(method, address);
   const record = newRecord({ request, url, address, match, at: clock.now() });
-  // The fault is chosen before the body is read, because a fault may have to reset the connection before that.
+  // The fault is chosen before the body is read, because some faults reset the connection without reading the body.
   const fault = faults.take({
     ...address,
     operation: record.operation,

@@ -47,7 +47,7 @@ export interface Simulator {
   readonly contractViolations: readonly string[];
   /** The functions that the control API offers over HTTP. */
   readonly control: Controls;
-  /** Stops at once and cuts off the API calls and webhooks in progress. May be called twice. */
+  /** Stops immediately and cuts off the API calls and webhooks in progress. May be called twice. */
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * This file makes the calls of one Twilio account. No type of the SDK leaves this file: results are copied into our own types, and each
+ * This file makes the calls of one Twilio account. The methods return no types of the SDK: results are copied into our own types, and each
  * field is checked.
  */
 
@@ -27,7 +27,7 @@ import type { Sdk } from "./sdk.ts";
 import type { TwilioAccount } from "./twilio.ts";
 
 /**
- * Implements `TwilioAccount` with Twilio's SDK; the contract is at that interface. Answers are checked before they are believed: a cache
+ * Implements `TwilioAccount` with Twilio's SDK; the interface documents the methods. Answers are checked before they are believed: a cache
  * or proxy in between can return the answer for another account or another number.
  */
 export class SdkAccount implements TwilioAccount {
@@ -110,7 +110,7 @@ export class SdkAccount implements TwilioAccount {
     );
   }
 
-  /** Lists the short codes. Most accounts have none, and some regions of Twilio lack the resource. */
+  /** Lists the short codes. Most accounts have none. A region of Twilio without short codes answers 404, which gives an empty list. */
   async listShortCodes(options: CallOptions): Promise<PhoneNumber[]> {
     return await orEmpty(
       this.#calls.list("ListShortCodes", options, (sdk) => this.#v2010(sdk).shortCodes, {}, this.#shortCode),
@@ -224,7 +224,7 @@ async function orNull<T>(call: Promise<T>): Promise<T | null> {
   }
 }
 
-/** Turns a 404 of Twilio into an empty list: the listed resource may be gone since it was found, or the region may lack the product. */
+/** Turns a 404 of Twilio into an empty list: the owner of the list, such as a service, was deleted, or the region lacks the product. */
 async function orEmpty<T>(call: Promise<T[]>): Promise<T[]> {
   return (await orNull(call)) ?? [];
 }

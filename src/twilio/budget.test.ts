@@ -5,7 +5,7 @@ import { Budget, type Lane, type Permit } from "./budget.ts";
 
 const never = new AbortController().signal;
 
-/** Makes a budget whose calls start and end as the test says. */
+/** Makes a budget, and functions with which a test asks for calls, ends them and sees which have started. */
 function setUp({
   concurrency = 4,
   requestsPerSecond = Number.POSITIVE_INFINITY,
@@ -38,14 +38,14 @@ function setUp({
 }
 
 describe("the lanes of a budget", () => {
-  test("let as many calls begin at once as allowed, and the next call when one ends", async () => {
+  test("let as many calls run at a time as allowed, and start the next call when one ends", async () => {
     const calls = setUp({ concurrency: 2 });
     calls.ask("change", "a", "b", "c");
     assert.deepEqual(await calls.started(), ["a", "b"]);
     await calls.end("a");
     assert.deepEqual(await calls.started(), ["a", "b", "c"]);
   });
-  test("keep a quarter of the places for calls free of resyncs, and a change takes such a place at once", async () => {
+  test("keep a quarter of the places for calls free of resyncs, so that a change starts immediately", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("resync", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8");
     assert.equal((await calls.started()).length, 6);
@@ -70,13 +70,13 @@ describe("the lanes of a budget", () => {
     assert.deepEqual((await calls.started()).slice(4), ["r1"]);
   });
   for (const [title, ask, want] of [
-    ["a change goes before resyncs that waited longer", ["r1", "r2", "c1"], ["c1", "r1", "r2"]],
+    ["a change starts before resyncs that waited longer", ["r1", "r2", "c1"], ["c1", "r1", "r2"]],
     [
       "a resync gets every fifth turn, however many changes wait",
       ["r1", "r2", ..."123456789".split("")],
       [..."1234".split(""), "r1", ..."5678".split(""), "r2", "9"],
     ],
-    ["resyncs that wait alone start at once", ["r1", "r2"], ["r1", "r2"]],
+    ["all resyncs start one after another while no change waits", ["r1", "r2"], ["r1", "r2"]],
     [
       "all changes start one after another while no resync waits",
       ["1", "2", "3", "4", "5"],
@@ -163,7 +163,7 @@ describe("a caller that has waited for half a minute", () => {
     });
 });
 
-test("a budget keeps to its requests per second after a burst of as many requests as may be under way at once", async () => {
+test("a budget allows a burst of as many requests as may be under way at a time, and then only its requests per second", async () => {
   const calls = setUp({ concurrency: 3, requestsPerSecond: 10 });
   for (const name of ["a", "b", "c", "d", "e"]) calls.ask("change", name);
   await calls.started();
@@ -225,7 +225,7 @@ describe("a 429 of Twilio", () => {
     assert.equal(calls.budget.window, 4);
     assert.equal(calls.budget.pauseMs, 200);
   });
-  test("leaves room for at least one call, so the account never stops for good", async () => {
+  test("leaves at least one call at a time, however many 429s came before, so the account never stops for good", async () => {
     const calls = setUp({ concurrency: 2 });
     for (let i = 0; i < 5; i++) {
       calls.ask("resync", `call ${i}`);
@@ -237,7 +237,7 @@ describe("a 429 of Twilio", () => {
     await calls.clock.advance(30_000);
     assert.equal((await calls.started()).at(-1), "last");
   });
-  test("is forgotten step by step with good answers, but not with answers to calls that began before the 429", async () => {
+  test("is undone step by step by good answers to calls that began after it, but not by answers to earlier calls", async () => {
     const calls = setUp({ concurrency: 8 });
     calls.ask("change", "old", "refused");
     await calls.started();

@@ -2,15 +2,15 @@ import type { Clock } from "../clock.ts";
 import { FairLine } from "../fairness/line.ts";
 
 /**
- * The kind of a call. `change` means that a user waits for it. `resync` means that the operator checks whether things are still as they
- * should be.
+ * The kind of a call. `change` means that a user waits for it. `resync` means that the operator checks whether the settings at Twilio are
+ * still as they should be.
  */
 export type Lane = "change" | "resync";
 
 /** The bounds on the calls of one account. */
 export interface BudgetOptions {
   clock: Clock;
-  /** Number of calls that may be under way at once. */
+  /** How many calls may be under way at a time. */
   concurrency: number;
   requestsPerSecond: number;
   /** Returns a number between 0 and 1; tests make it constant. */
@@ -20,7 +20,7 @@ export interface BudgetOptions {
 /** The right to make one request. It is given back with the outcome of the request. */
 export interface Permit {
   readonly lane: Lane;
-  /** Number of times that 429s had slowed the account down before the call began. */
+  /** How many times 429s had slowed the account down before the call began. */
   readonly epoch: number;
 }
 
@@ -38,19 +38,20 @@ interface BudgetWaiter {
   sendAway(): void;
 }
 
-/** The first pause after a 429. Each further 429 doubles the pause. */
+/** Half of the longest first pause after a 429. Each further 429 in a row doubles the longest pause. */
 const FIRST_BACKOFF_MS = 100;
 /** The longest pause, whatever Twilio asks for: we must still notice when Twilio has recovered. */
 export const LONGEST_PAUSE_MS = 30_000;
 /** A caller that has waited longer than this gets an error when the next call of the account fails. */
 const LONGEST_WAIT_MS = 30_000;
-/** Number of changes after which a waiting resync gets its turn, while only one call may be under way at once. */
+/** How many changes go before a waiting resync while only one call may be under way at a time. */
 const CHANGES_PER_RESYNC = 4;
 
 /**
- * The budget of one account: how many calls may be under way at once (the window), and how many may start in a second. Twilio limits
+ * The budget of one account: how many calls may be under way at a time (the window), and how many may start in a second. Twilio limits
  * accounts by calls in flight and does not publish the limit. So the window is found as TCP finds the capacity of a line. A 429 halves the
- * window and pauses the whole account, with full jitter from 100 ms, doubling up to 30 s. Each good answer widens the window a little.
+ * window and pauses the whole account, for a random time of up to 200 ms unless Twilio names a time. Each further 429 in a row doubles this
+ * bound, up to 30 s. Each good answer widens the window a little.
  *
  * Changes go first, and a quarter of the window is kept free for them. A resync that waits gets one place in the window. When the window
  * has a single place, a waiting resync gets every fifth turn. Tenants that share the account take turns (ADR 29).
@@ -62,7 +63,7 @@ export class Budget {
   readonly #waiting = { change: new FairLine<BudgetWaiter>(), resync: new FairLine<BudgetWaiter>() };
   readonly #running: Record<Lane, number> = { change: 0, resync: 0 };
   #window: number;
-  /** Number of 429s in a row. The 429s of calls that were in flight together count once. */
+  /** How many 429s came in a row. All 429s of calls that were in flight together are counted as a single 429. */
   #throttles = 0;
   #pausedUntilMs = 0;
   #epoch = 0;
@@ -82,7 +83,7 @@ export class Budget {
     return Math.max(0, this.#pausedUntilMs - this.#options.clock.monotonic());
   }
 
-  /** Number of calls that may be under way at once now. */
+  /** How many calls may be under way at a time now. */
   get window(): number {
     return Math.floor(this.#window);
   }
@@ -118,7 +119,7 @@ export class Budget {
   /** Gives a permit back with the outcome of its call. */
   finish(permit: Permit, outcome: CallOutcome): void {
     this.#running[permit.lane] -= 1;
-    // A call that began before a 429 slowed the account down does not show whether Twilio accepts the smaller number of calls at once.
+    // A call that began before a 429 slowed the account down does not show whether Twilio accepts the smaller number of calls.
     const isNews = permit.epoch === this.#epoch;
     if (typeof outcome === "object") this.#throttled(outcome.throttled, isNews);
     else if (outcome === "answered" && isNews) this.#answered();
@@ -126,20 +127,20 @@ export class Budget {
     this.#pump();
   }
 
-  /** Gives an error to all callers that have waited too long. To be called after each failed call of the account. */
+  /** Gives an error to all callers that have waited too long. It is called after each failed call of the account. */
   #sendAway() {
     const latest = this.#options.clock.monotonic() - LONGEST_WAIT_MS;
     const all = Object.values(this.#waiting).flatMap((line) => [...line]);
     for (const waiter of all) if (waiter.sinceMs <= latest) waiter.sendAway();
   }
 
-  /** Widens the window as TCP does: after as many good answers as calls may be under way at once, one more call may be under way. */
+  /** Widens the window as TCP does: after as many good answers as calls may be under way, one more call may be under way. */
   #answered() {
     this.#throttles = 0;
     this.#window = Math.min(this.#options.concurrency, this.#window + 1 / this.#window);
   }
 
-  /** Handles a 429. Of all calls that were in flight together, only the first 429 halves the number of calls at once. */
+  /** Handles a 429. Of all calls that were in flight together, only the first 429 halves the window. */
   #throttled(retryAfterMs: number | undefined, isNews: boolean) {
     const { clock, random = Math.random } = this.#options;
     const now = clock.monotonic();

@@ -33,7 +33,7 @@ interface Listing<P, I> {
 }
 
 /**
- * Makes the calls of one account. It chooses the login, reads all pages of a list, and turns every surprise of the SDK into a Failure.
+ * Makes the calls of one account. It chooses the login, reads all pages of a list, and turns the errors of the SDK into Failures.
  */
 export class Calls {
   readonly #accountSid: string;
@@ -127,7 +127,7 @@ export class Calls {
 }
 
 /**
- * Makes a Failure for an error of the SDK or for an unexpected answer. The error may hold the answer, so only words of our own go further.
+ * Makes a Failure for an error of the SDK or for an unexpected answer. The error may hold the answer, so the Failure has only our words.
  */
 function unusable(operation: Operation, error: unknown): Failure {
   if (error instanceof ForeignUrl)

@@ -16,7 +16,7 @@ const account: AccountSeen = { status: "active", type: "Full", ownerAccountSid: 
 const sub: AccountSeen = { ...account, ownerAccountSid: parent };
 const fail = (reason: Reason) => new Failure(reason, reason);
 
-/** Stands for Twilio as far as a check sees it. The tables say what each login gets to see of the account. Every other login gets 401. */
+/** A fake Twilio for a check. `accounts` and `keys` hold its answer for each token or key secret. Every other login gets 401. */
 function twilio(
   accounts: Record<string, AccountSeen | Failure>,
   keys: Record<string, true | Failure> = {},
@@ -42,7 +42,7 @@ const good: Record<string, [Credentials, CheckCalls, CredentialCheck]> = {
     twilio({ one: account, two: account }),
     { ...accepted, secondaryAuthToken: "accepted" },
   ],
-  "a second token that is not valid yet, or no longer": [
+  "a good first token beside a second token that is not valid yet, or no longer": [
     both,
     twilio({ one: account }),
     { ...accepted, secondaryAuthToken: "refused" },
@@ -101,7 +101,7 @@ const bad: Record<string, [Credentials, CheckCalls, Reason, RegExp?]> = {
     twilio({ one: fail("AccountSuspended") }),
     "AccountSuspended",
   ],
-  "the token of a subaccount is that of its parent": [
+  "the token in the Secret of a subaccount is that of its parent": [
     one,
     twilio({
       one: { ...sub, authToken: "the subaccount's" },

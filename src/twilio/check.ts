@@ -1,7 +1,7 @@
 /**
  * Finds out which credentials of the Secret Twilio accepts. Two facts make this less simple than one call. A standard API key may not read
- * the account and gets the same 401 as a wrong key. And the token of a parent account opens its subaccounts, although it verifies none of
- * their signatures.
+ * the account and gets the same 401 as a wrong key. And the token of a parent account opens its subaccounts, although Twilio signs their
+ * webhooks with other tokens.
  */
 
 import { Failure } from "../errors.ts";
@@ -104,7 +104,7 @@ async function askToken(user: string, password: string, { fetchAccount }: CheckC
 
 /**
  * Tries the API key by listing one number, because a standard key may not read the account and would get the 401 of a wrong key. Returns
- * the refusal. Undefined when the key is accepted or there is none.
+ * the refusal. Returns undefined when the key is accepted or when there is no key.
  */
 async function askKey(
   { apiKeySid, apiKeySecret }: Credentials,

@@ -50,8 +50,8 @@ describe("parseCredentials refuses", () => {
     "a Secret without an account": [{ authToken }, {}, "SecretKeyMissing", /accountSid/],
     "an empty account": [{ accountSid: "\n", authToken }, {}, "SecretKeyMissing", /accountSid/],
     "a Secret without a token": [{ accountSid }, {}, "SecretKeyMissing", /authToken/],
-    "a key's secret without its SID": [{ ...good, apiKeySecret: "s" }, {}, "SecretKeyMissing", /apiKeySid/],
-    "a key's SID without its secret": [{ ...good, apiKeySid }, {}, "SecretKeyMissing", /apiKeySecret/],
+    "an API key's secret and no SID": [{ ...good, apiKeySecret: "s" }, {}, "SecretKeyMissing", /apiKeySid/],
+    "an API key's SID and no secret": [{ ...good, apiKeySid }, {}, "SecretKeyMissing", /apiKeySecret/],
     "an account in quotes": [
       { ...good, accountSid: `"${accountSid}"` },
       {},
@@ -64,7 +64,7 @@ describe("parseCredentials refuses", () => {
       "AccountSidMalformed",
       /accountSid/,
     ],
-    "a path in the account": [
+    "an account SID with a path after it": [
       { ...good, accountSid: `${accountSid}/../x` },
       {},
       "AccountSidMalformed",
@@ -88,7 +88,7 @@ describe("parseCredentials refuses", () => {
       "SecretKeyMissing",
       /authToken.*one line/,
     ],
-    "a token that is as long as a file": [
+    "a token of 264 characters": [
       { ...good, authToken: "token-token".repeat(24) },
       {},
       "SecretKeyMissing",
@@ -100,13 +100,13 @@ describe("parseCredentials refuses", () => {
       "SecretKeyMissing",
       /^secondaryAuthToken .*256 characters/,
     ],
-    "a key's secret of 257 characters": [
+    "an API key's secret of 257 characters": [
       { ...good, apiKeySid, apiKeySecret: "s".repeat(257) },
       {},
       "SecretKeyMissing",
       /^apiKeySecret .*256 characters/,
     ],
-    "a key that only the prototype has": [
+    "values that only the prototype of the data has": [
       Object.create({ accountSid, authToken }),
       {},
       "SecretKeyMissing",
@@ -176,7 +176,7 @@ const spoilings: Record<string, [spoil: (value: string) => string, said: string]
     (value) => `${value.slice(0, 9)}\u2026`,
     "none of Twilio's values has (U+2026)",
   ],
-  "a mask": [() => "********************************", "is a mask"],
+  "a mask of asterisks in its place": [() => "********************************", "is a mask"],
   "base64 encoded twice": [(value) => Buffer.from(value).toString("base64"), "was encoded in base64 twice"],
   "base64 encoded twice, with the line break of echo": [
     (value) => Buffer.from(`${value}\n`).toString("base64"),
@@ -244,7 +244,7 @@ describe("the fingerprint of credentials", () => {
     account: { accountSid: `AC${"f".repeat(32)}` },
     token: { authToken: "other" },
     "second token": { secondaryAuthToken: "s" },
-    key: { apiKeySid, apiKeySecret: "s" },
+    "API key": { apiKeySid, apiKeySecret: "s" },
     region: { region: "au1" },
     edge: { edge: "sydney" },
   };

@@ -27,12 +27,12 @@ describe("the reason and message of a failed call, for", () => {
     "401 with an unknown code": [{ status: 401 }, "TwilioUnauthorized", /401/],
     "test credentials": [{ status: 403, twilioCode: 20008 }, "TwilioUnauthorized", /test credentials/],
     "a suspended account": [{ status: 403, twilioCode: 20005 }, "AccountSuspended", /not active/],
-    "an account that is not active, as 401": [
+    "an account that is not active, reported with 401": [
       { status: 401, twilioCode: 20005 },
       "AccountSuspended",
       /not active/,
     ],
-    "an account that is not active, by its older code": [
+    "an account that is not active, reported with the older code 10001": [
       { status: 400, twilioCode: 10001 },
       "AccountSuspended",
       /not active/,
@@ -42,7 +42,7 @@ describe("the reason and message of a failed call, for", () => {
       "TwilioPermissionMissing",
       /may not set the number's webhook; grant the API key \/twilio\/a\/b\/update$/,
     ],
-    "70051 with 401": [
+    "the missing permission of error 70051, reported with 401": [
       { status: 401, twilioCode: 70051 },
       "TwilioPermissionMissing",
       /incoming-phone-numbers\/update$/,
@@ -68,8 +68,8 @@ describe("the reason and message of a failed call, for", () => {
     "404": [{ status: 404, twilioCode: 20404 }, "TwilioRejected", /20404/],
     "409": [{ status: 409 }, "TwilioRejected", /HTTP 409/],
     "429": [{ status: 429, twilioCode: 20429 }, "TwilioThrottled", /429/],
-    "429 of an edge, without a body": [{ status: 429 }, "TwilioThrottled", /429/],
-    "a request that took Twilio too long to read": [{ status: 408 }, "TwilioUnavailable", /Twilio/],
+    "429 without a body": [{ status: 429 }, "TwilioThrottled", /429/],
+    "408, after Twilio waited too long for the request": [{ status: 408 }, "TwilioUnavailable", /Twilio/],
     "500": [{ status: 500, twilioCode: 20500 }, "TwilioUnavailable", /error of its own/],
     "503 of an edge, as HTML": [{ status: 503 }, "TwilioUnavailable", /error of its own/],
     "a redirect": [{ status: 302 }, "TwilioUnavailable", /cannot be understood: it redirects \(HTTP 302\)/],
@@ -103,7 +103,7 @@ describe("the reason and message of a failed call, for", () => {
     });
 });
 
-test("all 5xx answers give one message, and all calls without an answer another, so a status does not change with each attempt", () => {
+test("all 5xx answers give one message, and all calls without an answer give another, so that repetitions do not change a status", () => {
   const texts = [500, 502, 503, 504, 520].map((status) => failureFrom(fault({ status }), update).message);
   const silences = ["ECONNRESET", "ENOTFOUND", "ETIMEDOUT", "UND_ERR_SOCKET"].map(
     (code) => failureFrom(fault({ code }), update).message,
@@ -126,7 +126,7 @@ test("a failure keeps no text of the error answer, whatever the answer holds", (
   }
 });
 
-describe("faultFrom() reads the code and permission of an error body", () => {
+describe("faultFrom() reads the code and the permission, if there are any, of an error body", () => {
   const rows: Record<string, [unknown, Partial<TwilioFault>]> = {
     "of the 2010 API": [{ code: 21402, message: "x", status: 400 }, { twilioCode: 21402 }],
     "of newer APIs (RFC 9457)": [
@@ -199,7 +199,7 @@ describe("only an error in Twilio's form counts as Twilio's answer", () => {
       success: false,
       errors: [{ code: 10000, message: "Authentication error" }],
     },
-    "a Twilio error about another status": { code: 20404, message: "x", status: 418 },
+    "a Twilio error whose body names another status": { code: 20404, message: "x", status: 418 },
     "a code and no text": { code: 20003, status: 401 },
     "the JSON value null": null,
   };

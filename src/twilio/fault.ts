@@ -17,8 +17,8 @@ export class TwilioFault extends Error {
   /** The error code of Twilio, if the answer had one. */
   readonly twilioCode: number | undefined;
   /**
-   * Without an answer, the reason, such as `ECONNREFUSED`. With an answer that cannot be used: `BAD_ANSWER` for a success that is not what
-   * was asked for, `NOT_TWILIO` for a refusal that does not have the form of Twilio's errors.
+   * Why there is no answer, such as `ECONNREFUSED`, or why the answer cannot be used: `BAD_ANSWER` for a success that is not what was asked
+   * for, `NOT_TWILIO` for a refusal that does not have the form of Twilio's errors.
    */
   readonly code: string | undefined;
   /** The permission that Twilio names as missing. */
@@ -97,7 +97,7 @@ const isRefusal = (status: number) => status >= 400 && status < 500 && !isTransi
  */
 const isTransient = (status: number) => [407, 408, 425, 429].includes(status);
 
-/** The smallest code in Twilio's catalogue of errors is 10001. Other APIs use the HTTP status or a word as the code. */
+/** All codes in Twilio's catalogue of errors are greater than this number. Other APIs use the HTTP status or a word as the code. */
 const SMALLEST_TWILIO_CODE = 10_000;
 
 /**
@@ -199,8 +199,8 @@ export interface CallNature {
 }
 
 /**
- * Makes the one kind of error that all callers of Twilio get. The same trouble always has the same text: it goes into a status, and a text
- * that changed with each attempt would be a write for each attempt.
+ * Makes the one kind of error that all callers of Twilio get. The same trouble always has the same text: the text goes into a status, and
+ * if it changed with each attempt, each attempt would write the status.
  */
 export function failureFrom(fault: TwilioFault, call: CallNature, retryAfterMs?: number): Failure {
   const options = { cause: fault, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };

@@ -78,7 +78,7 @@ describe("a form value that is not UTF-8", () => {
       ],
     });
   });
-  test("may be a surrogate written as three bytes", () => {
+  test("has its own bytes in `bytes` also when it is a surrogate written as three bytes", () => {
     assert.deepEqual(parse("Body=%ED%A0%80")?.bytes, [["Body", "\xed\xa0\x80"]]);
   });
   test("is told apart from a U+FFFD that was sent as UTF-8", () => {

@@ -23,8 +23,8 @@ export interface Form {
 }
 
 /**
- * The most fields of a body. A text of Twilio has some 25 fields, and a text with ten pictures has 45. A body with more fields than this
- * limit is an attack.
+ * How many fields a body may have. A text of Twilio has some 25 fields, and a text with ten pictures has 45. A body with more fields than
+ * this limit is an attack.
  */
 const MOST_PAIRS = 1000;
 

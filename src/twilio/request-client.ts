@@ -65,13 +65,13 @@ export interface SdkResponse {
 }
 
 /**
- * The most tries of a call that gets 429. Twilio did not process such a call, so it may be repeated more often than a call whose fate is
- * unknown.
+ * How often a call that gets 429 is tried at most. Twilio did not process such a call, so it may be repeated more often than a call whose
+ * fate is unknown.
  */
 const MOST_THROTTLED = 5;
 /**
- * The most tries of a call without an answer. An update whose answer was lost may have been done. It sets the same values again, so one
- * repetition is harmless; more would only delay the error.
+ * How often a call without an answer is tried at most. An update whose answer was lost may have taken effect. It sets the same values
+ * again, so one repetition is harmless; more would only delay the error.
  */
 const MOST_FAILED = { GET: 3, POST: 2 } as const;
 const FIRST_BACKOFF_MS = 100;
@@ -79,7 +79,7 @@ const FIRST_BACKOFF_MS = 100;
 /**
  * The HTTP client that the SDK is given. It is made anew for each call, so that it knows what the call is, who waits for it and which
  * login it uses. It returns only answers of 2xx with JSON in them. For everything else it throws one Failure itself, so the SDK never
- * makes errors of its own: its network errors hold the Authorization header.
+ * makes errors of its own, which would hold the Authorization header.
  */
 export class RequestClient {
   readonly #deps: CallDeps;
@@ -116,7 +116,7 @@ export class RequestClient {
     const { method } = operations[this.#operation];
     const kind = kindOf(fault);
     if (kind === "throttled") {
-      // The pause of the account is waited out in the queue of the budget, where all calls of the account wait.
+      // The call is not delayed here: its next try waits in the queue of the budget until the pause of the account is over.
       tries.throttled += 1;
       tries.pausedMs += budget.pauseMs;
       if (tries.throttled >= MOST_THROTTLED || tries.pausedMs > LONGEST_PAUSE_MS) throw failure;
@@ -130,7 +130,7 @@ export class RequestClient {
     log.debug({ operation: this.#operation, status: statusOf(fault) }, "twilio call tried again");
   }
 
-  /** Makes one request within the budget, counted and logged. */
+  /** Makes one request as soon as the budget and the places allow it. */
   async #attempt(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { budget, places, fingerprint } = this.#deps;
     const { lane, tenant = "", signal } = this.#options;
@@ -150,7 +150,7 @@ export class RequestClient {
   async #send(outgoing: Outgoing): Promise<{ incoming: TwilioAnswer; fault: TwilioFault | undefined }> {
     const { transport, leadership, clock, log, requests } = this.#deps;
     const { signal, updateSignal = signal } = this.#options;
-    // The Lease is checked just before the request is sent, since it may have waited for a while for its account's budget and for a place
+    // The Lease is checked just before the request is sent, since the request may have waited for its account's budget and for a place
     // among all requests. A repetition checks the Lease again.
     leadership.assertTime(transport.timeoutMs);
     const startedMs = clock.monotonic();

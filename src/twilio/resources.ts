@@ -54,7 +54,7 @@ export interface CredentialCheck {
   authToken: "accepted" | "refused";
   secondaryAuthToken?: "accepted" | "refused";
   apiKey?: "accepted";
-  /** True when only the secondary token is accepted: the tokens were promoted, and the Secret does not know that yet. */
+  /** True when only the secondary token is accepted: it was promoted at Twilio, and the Secret still has it as the second token. */
   promoted: boolean;
   accountStatus: "active";
   /** The type of the account, `Trial` or `Full`. */
@@ -151,14 +151,14 @@ export function addressOf(sdk: {
   return { sid: sidOf(sdk.sid), address: text(sdk.address, "address"), autoCreation: enabled === true };
 }
 
-/** Checks a SID. SIDs become parts of paths, so none is taken on trust. */
+/** Checks a SID. SIDs become parts of URL paths, so each SID is checked, even one from an answer of Twilio. */
 export function sidOf(value: unknown, field = "sid"): string {
   if (typeof value !== "string" || !/^[A-Z]{2}[0-9a-zA-Z]{32}$/.test(value))
     throw new BadAnswer(`${field} is not a SID`);
   return value;
 }
 
-/** Checks a string. Twilio sends "" or null for unset strings, and either becomes "". */
+/** Checks a string. Twilio sends "" or null for an unset string, and both become "". */
 export function text(value: unknown, field: string): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") throw new BadAnswer(`${field} is not text`);

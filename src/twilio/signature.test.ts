@@ -75,8 +75,8 @@ const rows: Record<string, [configured: string, signed: string]> = {
     "https://me:p@sms.example.com/x",
     "https://me:p@sms.example.com/x",
   ],
-  "a port that is written is signed": ["https://sms.example.com:8443/x", "https://sms.example.com:8443/x"],
-  "a port that is written may be left out": ["https://sms.example.com:8443/x", "https://sms.example.com/x"],
+  "a port in the URL is signed": ["https://sms.example.com:8443/x", "https://sms.example.com:8443/x"],
+  "a port in the URL may be left out": ["https://sms.example.com:8443/x", "https://sms.example.com/x"],
   "the standard port may be added": ["http://sms.example.com/x", "http://sms.example.com:80/x"],
   "an IPv6 address keeps its brackets": ["https://[2001:db8::1]/x", "https://[2001:db8::1]:443/x"],
   "an @ in the path does not begin a user": ["https://sms.example.com/a@b", "https://sms.example.com/a@b"],
@@ -97,7 +97,7 @@ const refused: Record<string, [signature: string | undefined, url?: string, pair
   "a signature for another path": [sign(token, `${url}x`, pairs)],
   "a signature for another host": [sign(token, url.replace("example.com", "example.org"), pairs)],
   "a signature for one more parameter": [sign(token, url, [...pairs, ["NumMedia", "0"]])],
-  "a signature for a part of a value moved to the name": [
+  "a signature for other names and values": [
     sign(token, url, [
       ["To+", "1"],
       ["Body", "hi!"],
@@ -108,7 +108,7 @@ const refused: Record<string, [signature: string | undefined, url?: string, pair
 for (const [name, [signature, at = url, given = pairs]] of Object.entries(refused))
   test(`verify() refuses ${name}`, () => assert.equal(verify(token, at, given, signature), false));
 
-test("a plain URL has two forms, so that a wrong signature costs two HMACs", () => {
+test("a plain URL has two forms, without and with the standard port, so that a wrong signature costs two HMACs", () => {
   assert.deepEqual(signatureUrls(`${url}#rc=2`), [url, url.replace("example.com", "example.com:443")]);
 });
 
@@ -192,7 +192,7 @@ describe("verify() agrees with the SDK about a random request", () => {
       { numRuns: 1000 },
     );
   });
-  test("but accepts a URL with a fragment, which the SDK does not drop", () => {
+  test("but drops the fragment of the configured URL, which the SDK does not do", () => {
     fc.assert(
       fc.property(
         someUrl,

@@ -1,6 +1,6 @@
 /**
- * This file makes and checks Twilio's signatures (`X-Twilio-Signature`). The check of the SDK needs the token, which the receiver does not
- * have (ADR 8), and the SDK does not drop fragment and user from the URL. Tests compare our check with the check of the SDK.
+ * This file makes and checks Twilio's signatures (`X-Twilio-Signature`). The SDK's own check is not used: it needs the token, which the
+ * receiver does not have (ADR 8), and it does not drop fragment and user from the URL. Tests compare our check with the check of the SDK.
  */
 
 import { createHmac, timingSafeEqual } from "node:crypto";

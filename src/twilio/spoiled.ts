@@ -66,8 +66,8 @@ export function spoiled(value: string): string | undefined {
 }
 
 /**
- * The most characters of a value. Values that Twilio makes have 32 or 34 characters. The value is recorded in a Secret that the routes of
- * other tenants share, so its length must be bounded.
+ * How many characters a value may have. Values that Twilio makes have 32 or 34 characters. The value is recorded in a Secret that the
+ * routes of other tenants share, so its length must be bounded.
  */
 const LONGEST = 256;
 

@@ -12,7 +12,7 @@ export interface Outgoing {
 }
 
 /**
- * The result of a request: a whole answer, or the reason why there is none. Neither a result nor a reason holds anything that was sent.
+ * The result of a request: a whole answer, or the reason why there is none. The reason holds nothing of the request.
  */
 export type TwilioAnswer =
   | { status: number; json: unknown; retryAfterMs: number | undefined }
@@ -29,7 +29,7 @@ export interface TransportOptions {
 
 /** The largest answer that is read. A page of 1,000 numbers has about 2 MB. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
-/** The longest wait that a Retry-After can ask for. A header that asks for more is a mistake or an attack, and counts as this much. */
+/** The longest wait that is taken from a Retry-After. A header that asks for more is a mistake or an attack, and is cut to this time. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
@@ -64,7 +64,7 @@ export class Transport {
     }
   }
 
-  /** Closes our own pool after the requests in flight. It may be called twice. A dispatcher that was given is closed by its owner. */
+  /** Closes our own pool after the requests in flight. May be called twice. A dispatcher from the options must be closed by its owner. */
   stop(): Promise<void> {
     this.#stopped ??= this.#options.dispatcher === undefined ? this.#dispatcher.close() : Promise.resolve();
     return this.#stopped;

@@ -76,9 +76,9 @@ export interface TwilioOptions {
    * Lease is not begun. By default requests are always allowed.
    */
   leadership?: Leadership;
-  /** Calls of one account that may be under way at once, 20 by default. */
+  /** How many calls of one account may be under way at a time, 20 by default. */
   concurrencyPerAccount?: number;
-  /** Requests of one account that may start in a second, 250 by default. */
+  /** How many requests of one account may start in a second, 250 by default. */
   requestsPerSecondPerAccount?: number;
   /** A dispatcher that sends the requests instead of a pool of our own. Whoever passes a dispatcher closes it. */
   dispatcher?: Dispatcher;
@@ -87,7 +87,7 @@ export interface TwilioOptions {
 }
 
 /**
- * Number of requests of all accounts that may be under way at once. Each request holds a connection for as long as Twilio lets it wait.
+ * How many requests of all accounts may be under way at a time. Each request holds a connection for as long as Twilio lets it wait.
  * The places are shared fairly (ADR 29): accounts that hang leave some places to the other accounts, however many accounts hang.
  */
 const REQUESTS_AT_ONCE = 256;
@@ -99,8 +99,8 @@ export class Twilio {
   readonly #places = new Places(REQUESTS_AT_ONCE);
   readonly #requests: Counter<"operation" | "status"> | undefined;
   /**
-   * The known accounts, as weak references. An account lives as long as somebody uses it, so that former credentials leave the memory with
-   * their last user.
+   * The known accounts, as weak references. An account stays in memory only as long as somebody uses it, so that former credentials do not
+   * stay in memory.
    */
   readonly #accounts = new Map<string, WeakRef<SdkAccount>>();
   readonly #forget = new FinalizationRegistry<string>((key) => {

@@ -90,7 +90,7 @@ describe("the next page of a list", () => {
       base,
       `${services}?Page=1`,
     ],
-    "is read at the base URL for the API": [
+    "is read at the base URL, without a product name for the API": [
       "http://127.0.0.1:8080/2010-04-01/x",
       "api",
       base,
@@ -114,16 +114,16 @@ describe("the next page of a list", () => {
     "the host of an attacker": ["https://attacker.example/v1/Services", {}],
     "a host that starts like Twilio's": ["https://messaging.twilio.com.attacker.example/v1/Services", {}],
     "a host that ends like Twilio's": ["https://messaging.nottwilio.com/v1/Services", {}],
-    "Twilio's name as user": ["https://messaging.twilio.com@attacker.example/v1/Services", {}],
-    "a user at Twilio's host": ["https://me:pass@messaging.twilio.com/v1/Services", {}],
+    "a URL with Twilio's name as user": ["https://messaging.twilio.com@attacker.example/v1/Services", {}],
+    "Twilio's host when its URL has a user": ["https://me:pass@messaging.twilio.com/v1/Services", {}],
     "a host below Twilio's that serves customers' files": ["https://handler.twilio.com/twiml/EH1", {}],
     "another product": ["https://api.twilio.com/2010-04-01/Accounts.json", {}],
     "plain http": ["http://messaging.twilio.com/v1/Services", {}],
     "another port of Twilio's": ["https://messaging.twilio.com:8443/v1/Services", {}],
-    "too many labels": ["https://messaging.a.b.c.twilio.com/v1/Services", {}],
+    "a host with too many labels below Twilio's": ["https://messaging.a.b.c.twilio.com/v1/Services", {}],
     "another port of the base URL's host": ["http://127.0.0.1:8081/messaging/v1/Services", base],
     "another product at the base URL": ["http://127.0.0.1:8080/conversations/v1/x", base],
-    "the base URL by https": ["https://127.0.0.1:8080/messaging/v1/Services", base],
+    "the base URL by https instead of http": ["https://127.0.0.1:8080/messaging/v1/Services", base],
     "a path that climbs out of the base URL's": [
       "http://127.0.0.1:8080/sim/messaging/../../other",
       { baseUrl: "http://127.0.0.1:8080/sim" },
@@ -139,7 +139,7 @@ describe("the next page of a list", () => {
     test(`is never read at ${name}`, () =>
       assert.throws(() => nextPageUrl(given, "messaging", place), ForeignUrl));
 
-  test("with a backslash before an @ is read at Twilio, because the URL standard reads a backslash as a slash", () => {
+  test("is read at Twilio when its URL has a backslash before an @, because the URL standard reads a backslash as a slash", () => {
     const given = "https://messaging.twilio.com\\@attacker.example/x";
     assert.equal(nextPageUrl(given, "messaging", {}), "https://messaging.twilio.com/@attacker.example/x");
   });

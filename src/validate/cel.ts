@@ -26,8 +26,8 @@ export function celCheck(schema: Schema): (value: unknown, old: unknown) => Fiel
 /** Compiles the rules of a schema and of all schemas inside it. The rules are kept by schema, so that `walk` finds them again. */
 function collect(schema: Schema, rules: Map<Schema, Compiled[]>, inList: boolean) {
   const own = (schema["x-kubernetes-validations"] ?? []).map(compile);
-  // The API server pairs old and new list items by key. No rule of our CRDs needs that. A future rule that does must fail here and must not
-  // be skipped silently.
+  // The API server pairs old and new list items by key. No rule of our CRDs needs that. A future rule that needs it must fail here and must
+  // not be skipped silently.
   if (inList && own.some(({ transition }) => transition))
     throw new Error("transition rules inside a list are not supported");
   if (own.length > 0) rules.set(schema, own);

@@ -51,7 +51,7 @@ function checkOf({ group, version, schema }: Crd): KindChecker["check"] {
     const rules = shape.some(({ blocking }) => blocking)
       ? []
       : checkCel(value, old === undefined ? undefined : prepare(old));
-    // If a rule and a pattern both fail for a field, only the rule is reported: its message says more. The patterns are there for tools.
+    // If a rule and a pattern both fail for a field, only the rule is reported, because its message says more.
     const reported = new Set(rules.map(({ path }) => fieldOf(path)));
     const rest = shape.filter(({ pattern, path }) => pattern !== true || !reported.has(fieldOf(path)));
     return { object: value, problems: [...rest, ...rules] };

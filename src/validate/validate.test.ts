@@ -55,7 +55,7 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     ["warning SmsNumber line spec.operatingHoursRef"],
   ],
-  "operating hours with a text in the language without its region": [
+  "operating hours with a text in en for a number whose language is en-GB": [
     [
       stream("a", ALLOWED + TEXT),
       number("line", "a", "14252306549", `${HOURS}  language: en-GB\n`),
@@ -76,7 +76,7 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     [],
   ],
-  "one number that two SmsNumbers in two namespaces have": [
+  "two SmsNumbers in two namespaces with the same number": [
     [
       stream("a", "", "x"),
       stream("a", "", "y"),
@@ -85,7 +85,7 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     ["error SmsNumber m spec.number NumberAlreadyClaimed"],
   ],
-  "one number that two SmsNumbers have, one of which only observes": [
+  "two SmsNumbers with the same number, one of which only observes": [
     [
       stream("a"),
       stream("b"),
@@ -94,11 +94,11 @@ const rows: Record<string, [documents: string[], findings: string[]]> = {
     ],
     [],
   ],
-  "a short code without its replies": [
+  "a short code without the replies that it needs": [
     [stream("a"), number("line", "a", "894546", "  type: ShortCode\n")],
     ["warning SmsNumber line spec.automatedMessages ComplianceRepliesMissing"],
   ],
-  "a short code with its replies, which need no permission": [
+  "a short code with the replies that it needs, on a stream that allows no automated messages": [
     [stream("a", COMPLIANCE), number("line", "a", "894546", "  type: ShortCode\n")],
     [],
   ],
@@ -135,7 +135,7 @@ describe("the validator", () => {
       expect(await judge(...documents)).toEqual(findings));
 });
 
-/** Each case has a document and a part of each message about it, in order. */
+/** Each case has a document and, in order, a part of each message that the validator must give about the document. */
 const advice: Record<string, [text: string, said: string[]]> = {
   "a name that YAML reads as a boolean": [
     hours("n", "UTC"),
@@ -264,7 +264,7 @@ describe("a finding", () => {
     expect(finding).toMatchObject({ line: 7, field: "spec.timeZone", name: "h" });
   });
 
-  test("has the same facts for a JSON file and in a JSON report", async () => {
+  test("has field, message, file and line in the JSON report about a JSON file", async () => {
     const object = {
       apiVersion: "smschannel.dev/v1alpha1",
       kind: "OperatingHours",

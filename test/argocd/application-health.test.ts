@@ -59,7 +59,7 @@ const progressing = (message: string): ArgoHealth => ({ status: "Progressing", m
 const rows: Record<string, [object, ArgoHealth]> = {
   "it was synced, and compared after that": [settled, healthy],
   "it has no status yet": [{ ...settled, status: undefined }, progressing(NEWEST_SPEC)],
-  "the image was changed, and health and sync are those of the old image": [
+  "the image was changed, and the status still has the health and sync of the old image": [
     { ...settled, spec: { ...settled.spec, source: otherImage } },
     progressing(NEWEST_SPEC),
   ],
@@ -146,7 +146,7 @@ const rows: Record<string, [object, ArgoHealth]> = {
     status({ sync: outOfSync, reconciledAt: SYNC_ENDED }),
     progressing(RESULT),
   ],
-  "it is OutOfSync after each sync, and was compared since": [status({ sync: outOfSync }), healthy],
+  "it is OutOfSync after each sync, and was compared after that": [status({ sync: outOfSync }), healthy],
   "it is OutOfSync after the sync, and self-heal has not tried again": [
     { ...selfHealing, ...statusOf({ sync: outOfSync }) },
     progressing(RESULT),
@@ -203,7 +203,7 @@ describe("the health of an Application in an app of apps", () => {
     }
   });
 
-  test("is never an error, even when the Application is malformed", async () => {
+  test("is found without an error, even when the Application is malformed", async () => {
     const odd = [null, "x", 1, true, [], [1], {}];
     const objects = odd.flatMap((value) => [
       { ...settled, spec: value },

@@ -226,7 +226,7 @@ describe("sync waves", () => {
     return changed("number", inWave(1), first);
   };
 
-  test("the next wave waits until the stream is Ready, and the stream does not need a number for that", async () => {
+  test("the next wave waits until the stream is Ready, which the stream becomes without a number", async () => {
     await argocd.commit(waves(without("secret")));
     await app();
     await argocd.until(APP, "waits for the stream", ({ status }) =>
@@ -239,7 +239,7 @@ describe("sync waves", () => {
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
   });
 
-  test("a wave with a fault that only a person can fix fails at once, with the operator's message", async () => {
+  test("a wave with a fault that only a person can fix fails immediately, with the operator's message", async () => {
     const wrong = changed("secret", ({ stringData }) => {
       stringData.authToken = "not-the-auth-token-000000000000";
     });
@@ -256,7 +256,7 @@ describe("sync waves", () => {
     expect(await live(smsNumbers, NAMES.number)).toBeUndefined();
   });
 
-  test("a suspended stream holds back the wave after it, so only the last wave should suspend one", async () => {
+  test("a suspended stream holds back the next wave, so only a stream of the last wave should be suspended", async () => {
     const suspended = changed("stream", ({ spec }) => Object.assign(spec, { suspend: true }), waves());
     await argocd.commit(suspended);
     await app();
@@ -274,7 +274,7 @@ describe("sync waves", () => {
   });
 });
 
-test("Argo CD does not list, prune or delete what the operator makes in its own namespace", async () => {
+test("Argo CD does not list, prune or delete the Secrets that the operator creates in its own namespace", async () => {
   await argocd.commit({
     ...channel(),
     "operator/settings.yaml": stringify({

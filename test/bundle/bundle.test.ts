@@ -108,7 +108,7 @@ const leftOut: Record<string, [args: string[], said: string]> = {
   ],
 };
 for (const [name, [args, said]] of Object.entries(leftOut))
-  test(`a command that needs what the bundle leaves out says so: ${name}`, async () => {
+  test(`a command that needs a part which the bundle leaves out fails and says why: ${name}`, async () => {
     const KUBECONFIG = join(folder, "kubeconfig");
     cpSync(join(import.meta.dirname, "kubeconfig.yaml"), KUBECONFIG);
     const { code, stdout, stderr } = await smschannel(args, { KUBECONFIG });
@@ -133,7 +133,7 @@ test.runIf(process.geteuid?.() === 0)(
   },
 );
 
-test("a SIGTERM while a command is still loading ends the program properly", async () => {
+test("a SIGTERM that arrives while a command is still loading makes the program exit with code 0 or 143", async () => {
   // The process sends the signal to itself just before it reads the command's file.
   const hook = `import { registerHooks } from "node:module";
     registerHooks({ load(url, context, next) {
@@ -167,7 +167,7 @@ test("a receiver does not load the Twilio SDK", async () => {
   expect(Math.max(...sizes)).toBeLessThan(4_000_000);
 });
 
-test("the same sources give the same bytes, and no path of this machine is in them", async () => {
+test("two bundles of the same sources have the same bytes, and contain no path of the machine that built them", async () => {
   await bundleProgram(join(folder, "again"));
   const files = await readdir(join(folder, "app"));
   expect(await readdir(join(folder, "again"))).toEqual(files);

@@ -59,7 +59,7 @@ describe.each(Object.entries(processes))('with the values under "%s"', (key, of)
     }).toEqual(own);
   });
 
-  test("uses the DNS settings of its values", async () => {
+  test("the pod uses the DNS settings of its values", async () => {
     const dnsConfig = { options: [{ name: "ndots", value: "1" }] };
     expect((await pod({ dnsPolicy: "Default", dnsConfig })).spec).toMatchObject({
       dnsPolicy: "Default",
@@ -121,7 +121,7 @@ describe.each(Object.entries(processes))('with the values under "%s"', (key, of)
   });
 });
 
-test("the annotations of a Deployment or Job are on that object, and not on its pods", async () => {
+test("annotations that the values give to a Deployment or Job are on that object, and not on its pods", async () => {
   for (const key of ["controller", "receiver", "migrations", "uninstall"]) {
     const manifest = processes[key]!(await render({ [key]: { annotations: { a: "b" } } }));
     expect(manifest.metadata.annotations).toMatchObject({ a: "b" });
@@ -136,7 +136,7 @@ test("the migrations get a new Job only when the pod of the Job changes", async 
   expect(await name({ podAnnotations: { a: "b" } })).not.toBe(before);
 });
 
-test("a user's NODE_OPTIONS replace the chart's", async () => {
+test("NODE_OPTIONS in a user's extraEnv replace the chart's own", async () => {
   const extraEnv = [{ name: "NODE_OPTIONS", value: "--dns-result-order=ipv4first" }];
   const rendered = await render({ controller: { extraEnv } });
   const { env } = rendered.one("Deployment", "-controller").spec.template.spec.containers[0];
@@ -252,7 +252,7 @@ describe("trusted certificates given as a value", () => {
       });
   });
 
-  test("make Kubernetes replace the pods when they change, and only then", async () => {
+  test("make Kubernetes replace the pods when the certificates change, and only then", async () => {
     for (const { metadata } of await podsOf({ pem }))
       expect(metadata.annotations).toMatchObject({ "checksum/trusted-certificates": hashOf(pem) });
     // `helm template` cannot look up the ConfigMap, so the chart never adds its checksum. If the checksum came and went, pods would be

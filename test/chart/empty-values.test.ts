@@ -139,7 +139,7 @@ describe("an empty value is refused even when the checks are skipped, if it woul
   // refuses a value.
   const unchecked = ["--skip-schema-validation", "--set=checked=true"];
   const rows: Record<string, [values: object, sentence: string]> = {
-    "no shard for the Secrets that a Role names": [{ routeShards: 0 }, "routeShards must be 1 or more"],
+    "no shard, so a Role would name no Secret": [{ routeShards: 0 }, "routeShards must be 1 or more"],
     "no port in a NetworkPolicy": [
       { networkPolicy: { egress: { enabled: true, dnsPorts: [] } } },
       "networkPolicy.egress.dnsPorts must name a port",
@@ -150,7 +150,7 @@ describe("an empty value is refused even when the checks are skipped, if it woul
   });
 });
 
-test("an upgrade with the values of an older chart fails and names the right flag", async () => {
+test("an upgrade with an older chart's values, which lack new keys, fails and names the Helm flag that adds them", async () => {
   // `helm upgrade --reuse-values` takes the older chart's defaults, so newly added keys are missing.
   const missing = { global: null, receiver: { extraVolumes: null }, containerSecurityContext: null };
   const text = await refused(merge(required, missing), "--is-upgrade");

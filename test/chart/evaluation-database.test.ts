@@ -72,7 +72,7 @@ test("only the Secret contains the passwords, and no Job's name depends on them"
   expect(one.migrations()).toBe(two.migrations());
 });
 
-test("the evaluation database starts before the migrations, runs restricted, and its volume is deleted with the release", async () => {
+test("the evaluation database starts before the migrations, runs in a restricted pod, and its volume is deleted with the release", async () => {
   const rendered = await render({
     ...on,
     evaluationDatabase: {

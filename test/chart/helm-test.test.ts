@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { envOf, filesOf, render } from "./helm.ts";
 
-test("helm test sends a text to the Service with the release's own token, and reads the database as the receiver", async () => {
+test("helm test sends a text to the Service with the release's own token, and reads the database with the receiver's URL", async () => {
   const rendered = await render({ receiver: { service: { port: 8000 } }, instance: "blue" });
   const { metadata, spec } = rendered.one("Pod");
   expect(metadata.annotations).toMatchObject({ "helm.sh/hook": "test" });

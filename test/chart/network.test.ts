@@ -69,7 +69,7 @@ test("the values can limit who may connect to the processes", async () => {
   ]);
 });
 
-test("the metrics ports are open only to the namespace monitoring, and can be closed or opened", async () => {
+test("by default only the namespace monitoring reaches the metrics ports, and the values can close or open them", async () => {
   const metricsOf = async (networkPolicy: object) => (await policies({ networkPolicy })).controller!.ingress;
   expect(await metricsOf({})).toEqual([{ ports: [{ port: "metrics" }], from: monitoring }]);
   expect(await metricsOf({ metricsFrom: [] })).toEqual([]);

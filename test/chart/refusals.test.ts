@@ -26,7 +26,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { fallbackPublicUrl: "http://b.example.com" },
     "fallbackPublicUrl must begin with https",
   ],
-  "an Ingress and an HTTPRoute at once": [
+  "an Ingress together with an HTTPRoute": [
     { ingress: { enabled: true }, httpRoute: { enabled: true, parentRefs: [{ name: "gate" }] } },
     "choose one way in",
   ],
@@ -61,7 +61,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     "under each of the keys controller-url",
   ],
   "no key for the receiver's URL": [{ database: { receiverUrlKey: "" } }, "database.receiverUrlKey is empty"],
-  "a ConfigMap and a Secret with trusted certificates at once": [
+  "trusted certificates from both a ConfigMap and a Secret": [
     { trustedCertificates: { configMap: "a", secret: "b" } },
     "trustedCertificates.configMap and trustedCertificates.secret are both set",
   ],
@@ -349,7 +349,7 @@ const rows: Record<string, [values: object, sentence: string]> = {
     { trustedCertificates: { pem: "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n" } },
     "trustedCertificates.pem holds a private key",
   ],
-  "a Secret and a value with trusted certificates at once": [
+  "trusted certificates from both a Secret and a value": [
     { trustedCertificates: { pem: "-----BEGIN CERTIFICATE-----", secret: "a" } },
     "trustedCertificates.secret and trustedCertificates.pem are both set: choose one",
   ],
@@ -444,7 +444,7 @@ describe("the chart refuses a release name that Helm accepts and the API server 
   });
 });
 
-test("the chart reports all mistakes in its values at once", async () => {
+test("one error of the chart reports all mistakes in its values", async () => {
   const text = await refusal({ publicUrl: "", resyncInterval: "1d", image: { tag: "latest" } });
   expect(text.match(/^ {2}\* /gm)).toHaveLength(3);
 });

@@ -93,7 +93,7 @@ describe("the uninstall Job has its rights only while it runs", () => {
         : /^(ServiceAccount|Role|ClusterRole)$/.test(kind) && metadata.name === account,
     );
 
-  test("in all namespaces: the account, its Role and every binding come with the hook and go with it", async () => {
+  test("in all namespaces: the account, its Role and every binding are created with the hook and deleted after it", async () => {
     const found = naming(await render({ uninstall: { rights: "Hook" } }));
     expect(found.map(({ kind, metadata }) => `${kind}/${metadata.name}`).sort()).toEqual([
       "ClusterRoleBinding/sms-channel-operator-sms-release-kinds",

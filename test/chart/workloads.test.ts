@@ -198,7 +198,7 @@ describe("the migrations", () => {
     expect(new Set([before, ...others]).size).toBe(6);
   });
 
-  test("can be left to somebody else", async () => {
+  test("are left out when the values disable them", async () => {
     const rendered = await render({ migrations: { enabled: false } });
     expect(rendered.of("Job").filter(({ metadata }) => metadata.name.includes("migrations"))).toEqual([]);
     expect(rendered.text).not.toContain("migrations");

@@ -65,7 +65,7 @@ for (const [name, spec, stream] of [
   ["suspended", { suspend: true }, {}],
   ["suspended by its stream", {}, { suspend: true }],
 ] as const)
-  test(`an SmsNumber that waits for a number and is ${name} does not get it when it is free, and the webhook is restored`, async () => {
+  test(`a waiting SmsNumber that is ${name} does not get the number when the number becomes free, and the webhook is restored`, async () => {
     const [a, b] = world.namespaces as [string, string];
     const before = world.atTwilio().smsUrl;
     await world.secret({}, { namespace: a });
@@ -83,7 +83,7 @@ for (const [name, spec, stream] of [
     await world.stream({}, { namespace: b });
   });
 
-test("an SmsNumber that is not accepted gets no number, even if it is older or the holder is deleted", async () => {
+test("an SmsNumber that is not accepted gets no number, even if it is older than the number's holder or the holder is deleted", async () => {
   const [a, b] = world.namespaces as [string, string];
   const number = "894546";
   const type = "ShortCode";
@@ -148,7 +148,7 @@ test("an account SID together with the token of another account gives access to 
   expect(world.atTwilio().smsUrl).toBe(world.inboundUrl("support", b) + CONNECTION_OVERRIDES);
 });
 
-test("of several SmsNumbers of a stream the oldest valid one gets the stream, and one with a typo never does", async () => {
+test("of several SmsNumbers of a stream, the oldest whose number is in the account gets the stream, even if one with a typo is older", async () => {
   const [a] = world.namespaces as [string];
   await world.secret({}, { namespace: a });
   await world.stream({}, { namespace: a });
@@ -166,7 +166,7 @@ test("of several SmsNumbers of a stream the oldest valid one gets the stream, an
   await world.numberIs("late", { Ready: "True" }, a);
 });
 
-test("an SmsNumber that is set to Observe gives its claim to the SmsNumber that waits", async () => {
+test("an SmsNumber that is set to Observe gives its claim to the SmsNumber that waits for the same number", async () => {
   const [a, b] = world.namespaces as [string, string];
   await heldByFirst(a, b);
   await world.number({}, { namespace: b });

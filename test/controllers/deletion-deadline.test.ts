@@ -16,7 +16,7 @@ const troubles: Record<string, SimulatedFault> = {
     when: "before",
     operation: "UpdateIncomingPhoneNumber",
   },
-  "Twilio answers all requests except an update that it has made": {
+  "Twilio makes the update but does not answer it, and answers all other requests": {
     kind: "slow",
     ms: 600_000,
     when: "after",
@@ -52,7 +52,7 @@ describe("a deletion ends after DELETE_TIMEOUT while Twilio fails", () => {
 
   for (const deletionPolicy of ["Restore", "Clear"] as const)
     for (const [name, fault] of Object.entries(troubles))
-      test(`the number is let go with an event, a log line and a metric, with ${deletionPolicy}, when ${name}`, async () => {
+      test(`the number is let go with an event, a log line and a metric, with deletionPolicy ${deletionPolicy}, when ${name}`, async () => {
         await world.wired({ deletionPolicy });
         lines.splice(0);
         world.simulator.control.faults(fault);
@@ -71,7 +71,7 @@ describe("a deletion ends after DELETE_TIMEOUT while Twilio fails", () => {
       });
 });
 
-describe("with Retain a deletion changes nothing at Twilio and does not wait for Twilio", () => {
+describe("with deletionPolicy Retain a deletion changes nothing at Twilio and does not wait for Twilio", () => {
   beforeEach(() => afresh());
 
   for (const [name, fault] of Object.entries(troubles))

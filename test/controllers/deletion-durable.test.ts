@@ -124,7 +124,7 @@ describe("when the saved webhook is damaged", () => {
     expect(logged.join("\n")).not.toMatch(/s3cret/);
   };
 
-  test("force-delete lets the number go at once", async () => {
+  test("force-delete lets the number go immediately", async () => {
     await damaged();
     world.simulator.control.faults({ kind: "status", status: 503 });
     await force();
@@ -133,7 +133,7 @@ describe("when the saved webhook is damaged", () => {
     toldWithoutIt();
   });
 
-  test("Restore clears the webhook of the number, because the former one is not known", async () => {
+  test("Restore clears the webhook of the number, because the former webhook cannot be read", async () => {
     await damaged();
     const uid = await deleted();
     await eventOf("WebhookCleared", uid);

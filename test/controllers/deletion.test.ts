@@ -118,7 +118,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(world.updates()).toHaveLength(1);
     });
 
-  test("the webhook is still ours with Retain, and a second deletion with Restore puts back the former webhook", async () => {
+  test("the webhook still points at the receiver with Retain, and a second deletion with Restore puts back the former webhook", async () => {
     change(FOREIGN);
     await world.wired({ takeover: "Always", deletionPolicy: "Retain" });
     world.simulator.control.clearRequests();
@@ -150,7 +150,7 @@ describe("after the deletion of an SmsNumber", () => {
   });
 
   for (const spec of [{ suspend: true }, { managementPolicy: "Observe" as const }])
-    test(`a wired number that was set to ${JSON.stringify(spec)} is ${"suspend" in spec ? "given back" : "let go, and its former webhook is kept"}`, async () => {
+    test(`a wired number that was set to ${JSON.stringify(spec)} is ${"suspend" in spec ? "given back" : "let go, and its saved former webhook is kept"}`, async () => {
       const before = { ...FOREIGN, smsUrl: DEMO_URL };
       change(before);
       await world.wired();
@@ -240,7 +240,7 @@ describe("after the deletion of an SmsNumber", () => {
       expect(webhook()).toMatchObject(NOTHING);
     });
 
-    test("a webhook that was ours all the time is replaced by the number's former webhook", async () => {
+    test("a webhook that pointed at the receiver all the time is replaced by the number's former webhook", async () => {
       await observed();
       await world.wired({ takeover: "Always" });
       expect(await previous()).toBe("legacy.example.com");
@@ -363,7 +363,7 @@ describe("Secret, WorkStream and SmsNumber that are deleted one after another", 
 describe("a deletion when objects are missing or Twilio fails", () => {
   beforeAll(start);
   afterAll(() => world.stop());
-  test("restores the webhook when everything is deleted at once and the Secret first", async () => {
+  test("restores the webhook when all objects are deleted together and the Secret first", async () => {
     await world.wired();
     await world.client.delete(secrets, { namespace: world.namespace, name: "twilio" });
     const all = await kubectl(["-n", world.namespace, "delete", "secret,ws,smsn", "--all", "--wait=false"]);
@@ -377,7 +377,7 @@ describe("a deletion when objects are missing or Twilio fails", () => {
     ["401 to a revoked token", { kind: "status", status: 401 }, "TwilioUnauthorized"],
     ["403", { kind: "status", status: 403 }, "TwilioPermissionMissing"],
   ] as [string, SimulatedFault, string][])
-    test(`lets the number go with a warning when Twilio answers ${name}, and the next SmsNumber gives it back`, async () => {
+    test(`lets the number go with a warning when Twilio answers ${name}, and the next SmsNumber's deletion gives it back`, async () => {
       await world.wired();
       world.simulator.control.faults(break_);
       await leftBehind();
@@ -403,7 +403,7 @@ describe("a deletion when objects are missing or Twilio fails", () => {
       await comesBack(DEMO_WEBHOOK);
     });
 
-  test("lets go of a number that has left the account, with a warning, and gives it back if it returns", async () => {
+  test("lets go of a number that has left the account, with a warning, and a later deletion gives the number back if it has returned", async () => {
     await world.wired();
     const released = { ...world.atTwilio() };
     world.simulator.state.releaseNumber(released.sid);
@@ -475,7 +475,7 @@ describe("a deletion when objects are missing or Twilio fails", () => {
     expect(lines).toMatchObject([{ level: "warn", number: NUMBER, formerHost: "a Twilio application" }]);
   });
 
-  test("lets the number go with a warning when the records and the Secret are missing, and the next SmsNumber gives it back", async () => {
+  test("lets the number go with a warning when the records and the Secret are missing, and the next SmsNumber's deletion gives it back", async () => {
     await world.wired();
     await world.stopOperators();
     await world.loseRecords();
@@ -564,7 +564,7 @@ describe("when the Secret was replaced by one of another account", () => {
     isOurs();
   };
 
-  test("a warning says at once where the number's texts went before the operator pointed the number at itself", async () => {
+  test("a warning says immediately where the number's texts went before the operator pointed the number at itself", async () => {
     await ofAnotherAccount();
     await warned(new RegExp(`account ${ACCOUNT} had the number.*legacy.example.com`));
     const lines = logged.filter((line) => line.includes("no longer in the account"));
@@ -591,7 +591,7 @@ describe("when the Secret was replaced by one of another account", () => {
     expect(webhook()).toEqual(FOREIGN);
   });
 
-  test("a deletion lets the number go if the number's own account refuses the token, and the next SmsNumber gives it back", async () => {
+  test("a deletion lets the number go if the number's own account refuses the token, and the next SmsNumber's deletion gives it back", async () => {
     await ofAnotherAccount();
     world.simulator.control.faults({ kind: "status", status: 401, accountSid: ACCOUNT });
     await leftBehind();
@@ -608,7 +608,7 @@ describe("when the Secret was replaced by one of another account", () => {
     await comesBack(FOREIGN, { takeover: "Always" });
   });
 
-  test("a number that moved to the other account does not get the webhook that was saved in the first account", async () => {
+  test("a number that moved to the other account does not get the webhook that was saved for the first account", async () => {
     await ofAnotherAccount();
     world.simulator.state.numbers.transfer(world.atTwilio().sid, OTHER_ACCOUNT.accountSid);
     await world.stopOperators();

@@ -60,7 +60,7 @@ test("a contested webhook is left alone until a user changes the SmsNumber", asy
   await world.numberIs("line", { Ready: "True" });
 });
 
-test("a deletion after repairs and a contest still restores the number's former webhook", async () => {
+test("a deletion still restores the number's former webhook after the webhook was repaired and contested", async () => {
   await contested();
   await world.number({ description: "ours again" });
   await setBack();

@@ -60,7 +60,7 @@ const forgotten = (token: string) =>
   );
 
 describe("a token that was replaced in the Secret", () => {
-  test("stops verifying a day later when Twilio never signs with the new token", async () => {
+  test("is no longer accepted a day later when Twilio never signs with the new token", async () => {
     world.startOperator();
     await world.wired();
     await overwritten(await secondaryToken());
@@ -72,7 +72,7 @@ describe("a token that was replaced in the Secret", () => {
     await world.numberIs("line", { Ready: "True" });
   });
 
-  test("stops verifying an hour after the first text that was signed with the new token", async () => {
+  test("is no longer accepted an hour after the first text that was signed with the new token", async () => {
     world.startOperator({ databaseUrl: world.databaseUrl });
     await world.wired();
     const next = await secondaryToken();
@@ -97,7 +97,7 @@ describe("a token that was replaced in the Secret", () => {
     await forgotten(TOKEN);
   });
 
-  test("stops verifying at the receiver even while no operator is running", async () => {
+  test("is no longer accepted by the receiver a day later even while no operator is running", async () => {
     world.startOperator();
     await world.wired();
     await overwritten(await secondaryToken());
@@ -159,7 +159,7 @@ describe("the route of a deleted stream without numbers", () => {
   });
 });
 
-test("a claim ends when a user removed the finalizer, and the saved webhook is kept for ninety days", async () => {
+test("a claim ends after a user has removed the SmsNumber's finalizer, and the saved webhook is kept for ninety days", async () => {
   const operator = world.startOperator();
   await world.wired();
   expect(await world.previousWebhooks()).toHaveLength(1);

@@ -14,7 +14,7 @@ async function migrated(): Promise<string> {
   return url;
 }
 
-test("each poll of the route activity gets the URL of the database again, because the URL may have changed", async () => {
+test("each poll for evidence asks for the database URL again, because the URL may have changed", async () => {
   const [before, after] = [await migrated(), await migrated()];
   const store = new PostgresStore({ url: after, statementTimeoutMs: 3000, log: silentLog });
   await store.insertEvidence([

@@ -73,7 +73,7 @@ const troubles: Record<string, TwilioTrouble> = {
   "Twilio answers 503": answering(503),
 };
 
-describe("force-delete ends a deletion at once", () => {
+describe("force-delete ends a deletion immediately", () => {
   beforeEach(() => started());
 
   for (const [name, trouble] of Object.entries(troubles)) {
@@ -171,7 +171,7 @@ describe("a deletion that is not forced", () => {
   });
 });
 
-test("a forced deletion ends at once although many deletions that began earlier wait for Twilio", async () => {
+test("a forced deletion ends immediately although many deletions that began earlier wait for Twilio", async () => {
   const [workers, size] = [6, 24];
   await started({ workers, simulator: { seed: fleetSeed(size) } });
   operator();

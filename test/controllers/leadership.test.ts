@@ -162,7 +162,7 @@ describe("two replicas of one release", () => {
     await proxy.close();
   }, 90_000);
 
-  test("send no late update to Twilio when a leader is frozen in the middle of its work and wakes up after its term", async () => {
+  test("send no late update to Twilio when a leader is frozen in the middle of its work and wakes up after its Lease has expired", async () => {
     // The times of the Lease in this test are those in production.
     await begin({ elect: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 } });
     const proxy = await cuttingProxy(kubeconfigPath());

@@ -39,7 +39,7 @@ const patterns: Record<string, string> = {
   "130 letters that are repeated 1,000 times": "x{1000}".repeat(130),
 };
 for (const [name, pattern] of Object.entries(patterns))
-  test(`64 routing rules with ${name} do not delay the other tenant`, async () => {
+  test(`64 routing rules of one tenant, each with a pattern of ${name}, do not delay the other tenant`, async () => {
     const [, other] = world.namespaces;
     const when = `message.text.matches('${pattern.slice(0, 970)}')`;
     const routingRules = Array.from({ length: 64 }, (_, at) => ({
@@ -58,7 +58,7 @@ for (const [name, pattern] of Object.entries(patterns))
     expect(pause).toBeLessThan(BLOCKED_MS);
   });
 
-test("a Secret with 60,000 labels and a WorkStream with 5,000 labels do not delay the other tenant", async () => {
+test("one tenant's Secret with 60,000 labels and WorkStream with 5,000 labels do not delay the other tenant", async () => {
   const [own, other] = world.namespaces;
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at.toString(36)}`, ""]));

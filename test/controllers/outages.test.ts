@@ -87,7 +87,7 @@ describe("when Twilio fails while objects are applied", () => {
     await wiredOnce();
   });
 
-  test("a minute of status 429 causes few calls, and the objects are Ready within a minute of its end", async () => {
+  test("a minute of status 429 causes few requests to Twilio, and the objects are Ready within the next minute", async () => {
     await afresh();
     world.simulator.control.faults({ kind: "status", status: 429 });
     await applied();

@@ -116,7 +116,7 @@ describe("smschannel release without a running operator", () => {
     expect(world.atTwilio().smsUrl).toBe(crm);
   });
 
-  test("follows deletionPolicy Retain, and overrides it with --restore", async () => {
+  test("retains the webhook with deletionPolicy Retain, and restores it when --restore is given", async () => {
     world = await World.start();
     await wired();
     await world.number({ takeover: "Always", deletionPolicy: "Retain" });
@@ -251,7 +251,7 @@ test("a run of smschannel release that is killed before Twilio answers is comple
   await isLetGo();
 });
 
-describe("two runs of smschannel release at once", () => {
+describe("two runs of smschannel release that overlap", () => {
   const elect = { leaseMs: 14_000, renewDeadlineMs: 10_000, retryMs: 500 };
   const lease = async () =>
     (await world.client.list(leases, { namespace: world.operatorNamespace })).items[0]?.spec;

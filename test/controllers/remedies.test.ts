@@ -106,7 +106,7 @@ describe("the next resync notices a repair at Twilio when", () => {
     });
 });
 
-describe("changing the object makes the operator notice a repair at Twilio at once", () => {
+describe("changing the object makes the operator notice a repair at Twilio immediately", () => {
   beforeAll(async () => {
     await begin();
     world.startOperator();

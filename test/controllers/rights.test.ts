@@ -66,7 +66,7 @@ const allIsWell = (operator: ReturnType<typeof startOperator>) =>
   );
 
 describe("the operator's permission to read Secrets", () => {
-  test("if the permission is missing in one namespace, that is reported there, and granting it is enough", async () => {
+  test("if the permission is missing in one namespace, the objects there report it, and work once it is granted", async () => {
     const [open, closed] = world.namespaces as [string, string];
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(open);
@@ -93,7 +93,7 @@ describe("the operator's permission to read Secrets", () => {
     await allIsWell(operator);
   });
 
-  test("if a running operator loses the permission, texts still arrive, and the stream reports that when its Secret changes", async () => {
+  test("if a running operator loses the permission, texts still arrive, and the stream reports the loss when its Secret changes", async () => {
     const { namespace } = world;
     await grantKinds("workstreams", "smsnumbers", "operatinghours");
     await grantSecrets(world.namespaces[1]!);
@@ -126,7 +126,7 @@ describe("the operator's permission to read Secrets", () => {
   });
 });
 
-describe("missing permission to read one kind is reported, the other kinds work, and granting it is enough", () => {
+describe("missing permission to read one kind is reported, the other kinds work, and granting it later needs no restart", () => {
   const begin = async (missing: string) => {
     const rest = ["workstreams", "smsnumbers", "operatinghours"].filter((plural) => plural !== missing);
     await grantKinds(...rest);

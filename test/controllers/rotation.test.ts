@@ -114,7 +114,7 @@ describe("when a Secret changes", () => {
   });
   afterAll(() => world.stop());
 
-  test("the annotation forget-previous-token ends former tokens at once, and only once for each of its values", async () => {
+  test("a new value of the annotation forget-previous-token ends former tokens immediately, and the same value ends no token again", async () => {
     const next = await atTwilio("Secondary");
     const forget = (value: string) =>
       world.stream({}, { annotations: { "smschannel.dev/forget-previous-token": value } });

@@ -232,7 +232,7 @@ describe("the operator does not change the webhook", () => {
   });
 });
 
-test("wiring a number without a webhook sends no request to delete a saved webhook unless one was saved before", async () => {
+test("wiring a number without a webhook sends a request to delete the saved webhook only if one was saved before", async () => {
   const proxy = await cuttingProxy(kubeconfigPath());
   const deletions = () =>
     proxy.seen.filter(({ method, url }) => method === "DELETE" && url.includes("-previous-"));

@@ -54,7 +54,7 @@ afterAll(async () => {
   await api?.close();
 });
 
-test("without the kinds the controllers wait, and say what is missing", async () => {
+test("while the cluster lacks the kinds, the controllers are not ready and say which kinds are missing", async () => {
   await release.install();
   const missing = ["workstreams", "smsnumbers", "operatinghours"].map(
     (plural) =>
@@ -77,7 +77,7 @@ test("the operator works with kinds of an older version, and leaves out status f
   expect(await restarts()).toEqual([0, 0]);
 });
 
-test("the chart's own kinds replace the older kinds, and the status is complete", async () => {
+test("after the chart's own kinds have replaced the older kinds, the status has the field that they lacked", async () => {
   // The flags let Helm take over the kinds, whose field manager has been kubectl until now.
   await release.upgrade({ crds: { install: true } }, "--take-ownership", "--force-conflicts");
   // The operator remembers for ten minutes which fields a kind lacks. The restart stands for an upgrade of the operator, which starts

@@ -83,7 +83,7 @@ test("the samples become Ready, and a text that is sent to the number is stored"
   expect((await storedTexts(database)).get(text.messageSid!)).toBe(1);
 });
 
-test("no text is refused and nothing is done twice, when pods are deleted and the release is upgraded and rolled back", async () => {
+test("no text is refused, lost or stored twice, and no webhook is set again, when pods are deleted and the release is upgraded and rolled back", async () => {
   const stream = new TextStream(twilio, demoAccount.number, RATE);
   await flowing(stream);
 

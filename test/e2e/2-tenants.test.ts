@@ -128,7 +128,7 @@ test("a namespace that a second release watches by mistake stays with the first 
   await releases.second.rolledOut("controller");
 });
 
-test("twenty watched namespaces can be deleted at once, and their webhooks are given back", async () => {
+test("twenty watched namespaces can be deleted at the same time, and the webhooks of their numbers are restored", async () => {
   // The operator's Roles and RoleBindings are deleted with everything else in these namespaces, in any order.
   const names = many.map(({ namespace }) => namespace);
   const started = performance.now();

@@ -17,7 +17,7 @@ const env = {
 };
 const files = { "/kubeconfig": kubeconfig };
 
-describe("the program runs read-only, without a network or a capability", () => {
+describe("the program runs with a read-only file system, without a network or a capability", () => {
   for (const user of ["65532:65532", "1000", "12345:0", "2147483647:2147483647", "0:0"])
     test(`as user ${user}`, async () => {
       const { code, output } = await run(["validate", "/examples"], {
@@ -50,7 +50,7 @@ test("the program refuses to run as root when REFUSE_ROOT or --refuse-root is se
   expect(other.code).toBe(0);
 });
 
-test("a command that needs what the image leaves out says so", async () => {
+test("a command that needs a part which the image leaves out fails and says why", async () => {
   const demo = await run(["demo", "--once"]);
   expect([demo.code, demo.output]).toEqual([2, expect.stringContaining("in a checkout of the repository")]);
   const { DATABASE_URL: _, ...noDatabase } = env;

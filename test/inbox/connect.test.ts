@@ -152,7 +152,7 @@ async function endOf(url: string) {
   return { message, log: lines.join("") };
 }
 
-test("an aborted login ends at once, also when the server closes the connection afterwards", async () => {
+test("an aborted login ends immediately, also when the server closes the connection afterwards", async () => {
   const began = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     socket.once("data", () => began.resolve());
@@ -169,7 +169,7 @@ test("an aborted login ends at once, also when the server closes the connection 
   await new Promise((resolve) => server.close(resolve));
 });
 
-describe("an error that waiting does not cure ends a migration at once, with a message of our own", () => {
+describe("an error that waiting does not cure ends a migration immediately, with a message of our own", () => {
   const SECRET = "geheim";
   const rows: Record<string, [() => string, RegExp]> = {
     "a wrong password": [

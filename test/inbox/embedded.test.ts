@@ -82,20 +82,20 @@ describe("an embedded PostgreSQL server", () => {
   });
 });
 
-describe("a lock file that PostgreSQL left behind", () => {
+describe("the lock file in PostgreSQL's data folder", () => {
   test("is removed when it names a living process that is not a server of this folder", async () => {
     await (await start()).stop();
     await writeFile(join(dataDir, "data/postmaster.pid"), `${process.pid}\n${join(dataDir, "data")}\n`);
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("is removed when it names no process", async () => {
+  test("is removed when the process that it names does not exist", async () => {
     await (await start()).stop();
     await writeFile(join(dataDir, "data/postmaster.pid"), `${2 ** 22 + 1}\n`);
     expect(await query((await start()).ownerUrl, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 
-  test("stays while its server runs, and the error names the process", async () => {
+  test("stays while the server that it names runs, and the error gives the process id of this server", async () => {
     const { ownerUrl } = await start();
     const data = join(dataDir, "data");
     const [pid] = (await readFile(join(data, "postmaster.pid"), "utf8")).split("\n");
@@ -129,7 +129,7 @@ async function startInAnotherProcess(): Promise<{ parent: ChildProcess; ownerUrl
   return { parent, ownerUrl: line.toString().trim() };
 }
 
-test("links of libraries are made when npm ran without install scripts and left them out", async () => {
+test("symbolic links of PostgreSQL's libraries are created when npm, run without install scripts, left them out", async () => {
   const { native, version } = await installedPrograms();
   const bare = join(dataDir, "native");
   await cp(native, bare, { recursive: true, verbatimSymlinks: true });

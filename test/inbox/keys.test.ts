@@ -83,7 +83,7 @@ describe("texts are stored whatever happened to the ids", () => {
     expect(await store.insert([one, other, other])).toBe(1);
   });
 
-  test("because ids are not unique: the only unique key means the same text, and logical replication uses it", async () => {
+  test("because no unique key contains the id: the only unique key identifies a text, and logical replication uses it", async () => {
     const { rows: keys } = await inbox.owner.query(
       `select (select relname from pg_class where oid = indexrelid) as key, indisreplident as replicates from pg_index
        where indrelid = 'smschannel.inbox'::regclass and (indisunique or indisexclusion)`,
@@ -112,7 +112,7 @@ describe("a row that the database drops although it is not stored yet is an erro
       await expect(refused).rejects.toMatchObject({ inserted: 1, missing: [1] });
     });
 
-    test(`${name}: the dropped text gets 503 and is stored after a repair, and other texts are stored at once`, async () => {
+    test(`${name}: the dropped text gets 503 and is stored after a repair, and other texts are stored immediately`, async () => {
       await store.insert([row()]);
       await inbox.owner.query(sql);
       const running = await startReceiver({ url: inbox.receiverUrl, routes: [await routeFor()] });
@@ -186,7 +186,7 @@ describe("a migration of a database in use", () => {
            values ('inbound', '', '', 0, 'AC', $1, '', '') on conflict do nothing`,
   };
 
-  test("from the first version lets a receiver of that version go on inserting", async () => {
+  test("that starts at the schema's first version lets a receiver of that version go on inserting", async () => {
     const url = await newDatabase();
     const first = readMigrations().slice(0, 1);
     await migrate({ ...options, url, migrations: first });

@@ -22,7 +22,7 @@ async function connected<T>(url: string, use: (client: pg.Client) => Promise<T>)
   }
 }
 
-test("eight migrations that run at once create the schema once", async () => {
+test("eight migrations that run at the same time create the schema only once", async () => {
   const url = await newDatabase();
   const role = { name: `receiver_${randomBytes(4).toString("hex")}`, password: "x" };
   const runs = Array.from({ length: 8 }, () =>
@@ -121,7 +121,7 @@ describe("a session that holds a lock", () => {
     await holder.end();
   });
 
-  test("on the inbox table is named in the error of the migration when the session never ends", async () => {
+  test("on the inbox table for too long is named in the error of the migration", async () => {
     const { url, holder } = await held();
     const name = new URL(url).username;
     await expect(migrate({ ...options, url, waitMs: 0 })).rejects.toThrow(
@@ -189,7 +189,7 @@ test("an owner of the schema that is also the receiver's role keeps its rights a
   await connected(url.href, (client) => checkSchema(client));
 });
 
-test("the receiver's role can insert rows and do nothing else", async () => {
+test("the receiver's role can insert rows, and cannot read, change, delete, lock, create or drop anything", async () => {
   const { receiverUrl, owner, ownerUrl, role } = await newInbox();
   // The next migration takes away rights that were granted by hand.
   await owner.query(`grant select on smschannel.inbox to "${role}"`);

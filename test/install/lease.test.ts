@@ -50,7 +50,7 @@ test("an install succeeds when there already is a Lease, and does not change it"
   expect(stdout).not.toContain("kind: Lease");
 });
 
-test("a Lease that belongs to the release stays part of it", async () => {
+test("a Lease that belongs to the release is rendered again, so that it stays part of the release", async () => {
   const namespace = await newNamespace("sms");
   await lease(namespace, {
     "meta.helm.sh/release-name": "sms",

@@ -81,7 +81,7 @@ test("test-text uses the port of RECEIVER_URL, whatever port the public URL has"
   await other.stop();
 });
 
-test("test-text fails with a wrong token, and when another server answers", async () => {
+test("test-text fails when its token is wrong, and when another server answers in place of the receiver", async () => {
   expect(await run({ TEST_AUTH_TOKEN: "wrong", WAIT: "1s" })).toEqual({
     code: 1,
     output: `FAILED  a signed text is answered with 403 by ${world.publicUrl}\n`,

@@ -156,7 +156,7 @@ const typed: Record<string, [spec: string, complaint: string | undefined]> = {
 };
 
 for (const [name, [spec, complaint]] of Object.entries(typed)) {
-  test(`API server and validator read the same from typed YAML: ${name}`, async () => {
+  test(`API server and validator read a value in YAML in the same way: ${name}`, async () => {
     const namespace = await newNamespace("kinds");
     const input = `apiVersion: smschannel.dev/v1alpha1\nkind: SmsNumber\nmetadata: {name: typed}\nspec: ${spec}\n`;
     const server = await kubectl(["create", "--dry-run=server", "-n", namespace, "-f", "-"], { input });

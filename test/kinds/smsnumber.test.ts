@@ -65,8 +65,8 @@ const tollFree: Rows = {
   ),
   "a prefix that is not toll-free": [n("14252306549", "TollFree"), "is not toll-free: write 1, one of 800"],
   "a number without the country code": [n("8885550100", "TollFree"), "is not toll-free"],
-  "a digit short": [n("1888555010", "TollFree"), "is not toll-free"],
-  "a digit more": [n("188855501000", "TollFree"), "is not toll-free"],
+  "one digit too few": [n("1888555010", "TollFree"), "is not toll-free"],
+  "one digit too many": [n("188855501000", "TollFree"), "is not toll-free"],
   "a plus in front": [n("+18885550100", "TollFree"), `${PLUS} "18885550100"`],
 };
 

@@ -39,7 +39,7 @@ const workStreams: Transitions = {
   ],
   "mode Push is removed": [push(), { "workDistribution.mode": undefined }, undefined],
   "all of workDistribution is removed under mode Push": [push(), { workDistribution: undefined }, undefined],
-  "every other field is changed": [
+  "fields other than the mode are changed": [
     stream(),
     {
       displayName: "Other",
@@ -73,7 +73,7 @@ const smsNumbers: Transitions = {
   "only the type is changed": [tollFree(), { type: "LongCode" }, `type ${CANNOT}`],
   "the type is removed from a toll-free number": [tollFree(), { type: undefined }, `type ${CANNOT}`],
   "the type is removed from a long code": [number({ type: "LongCode" }), { type: undefined }, undefined],
-  "every other field is changed": [
+  "fields other than number, stream and type are changed": [
     number(),
     {
       description: "x",

@@ -13,7 +13,7 @@ function durations(
     [`${path} at its minimum`]: [one(path, said.shortest), undefined],
     [`${path} below its minimum`]: [one(path, said.tooShort), said.short],
     [`${path} in hours, minutes and seconds`]: [one(path, "9h59m59s"), undefined],
-    [`${path} as Go prints it`]: [one(path, "720h0m0s"), undefined],
+    [`${path} as Go prints a duration`]: [one(path, "720h0m0s"), undefined],
     [`${path} in days`]: [one(path, "2d"), said.day],
     [`${path} in words`]: [one(path, "1 day"), said.day],
     [`${path} in ISO 8601`]: [one(path, "PT8H"), said.day],
@@ -24,10 +24,10 @@ function durations(
     [`${path} without a unit`]: [one(path, "86400"), said.day],
     [`${path} with a blank`]: [one(path, "8h 30m"), said.day],
     [`${path} with more than 999,999 hours`]: [one(path, "9999999h"), said.day],
-    [`${path} with the most digits of each unit`]: [one(path, "999999h999m"), undefined],
+    [`${path} of 999,999 hours and 999 minutes`]: [one(path, "999999h999m"), undefined],
     [`${path} that is empty`]: [one(path, ""), path],
     [`${path} that is a number`]: [one(path, 28800), 'must be of type string: "integer"'],
-    [`${path} that is too long a text`]: [one(path, `${"0".repeat(16)}h`), "Too long"],
+    [`${path} of more than 16 characters`]: [one(path, `${"0".repeat(16)}h`), "Too long"],
   };
 }
 
@@ -81,7 +81,7 @@ bothSay("the minimum of 8 hours for autoCloseAfterInactivity", {
   "480 minutes": [one("autoCloseAfterInactivity", "480m"), undefined],
   "28800 seconds": [one("autoCloseAfterInactivity", "28800s"), undefined],
   "a second less than 8h": [one("autoCloseAfterInactivity", "28799s"), "at least 8h"],
-  "no duration": [one("autoCloseAfterInactivity", undefined), "Required value"],
+  "a missing duration": [one("autoCloseAfterInactivity", undefined), "Required value"],
 });
 
 const OFFER = "write 30s, 60s, 90s and so on in steps of 30s up to 300s";
@@ -143,7 +143,7 @@ bothSay("fields that only Push allows", {
   "an unknown mode": [one("workDistribution.mode", "Pull"), 'supported values: "Push", "Pick"'],
 });
 
-bothSay("the other fields of workDistribution", {
+bothSay("the fields of workDistribution that every mode allows", {
   "a capacity of 1": [one("workDistribution.capacity", 1), undefined],
   "a capacity of 0": [one("workDistribution.capacity", 0), "greater than or equal to 1"],
   "a negative capacity": [one("workDistribution.capacity", -25), "greater than or equal to 1"],
@@ -183,7 +183,7 @@ bothSay("the Twilio account", {
   "region and edge": [twilio({ region: "ie1", edge: "dublin" }), undefined],
   "region without edge": [twilio({ region: "ie1" }), "region is set and edge is not"],
   "edge without region": [twilio({ edge: "dublin" }), "edge is set and region is not"],
-  "a region with a dot, which would be another host": [
+  "a region with a dot, which would lead to another host": [
     twilio({ region: "ie1.evil.example", edge: "dublin" }),
     "should match",
   ],
@@ -213,8 +213,8 @@ bothSay("the Twilio account", {
   ],
   "a stream without sms": [one("sms", undefined), "Required value"],
   "sms without twilio": [one("sms", {}), "Required value"],
-  "another provider": [one("sms.provider", "TeleSign"), 'supported values: "Twilio"'],
-  "another channel": [one("channel", "WhatsApp"), 'supported values: "SMS"'],
+  "a provider other than Twilio": [one("sms.provider", "TeleSign"), 'supported values: "Twilio"'],
+  "a channel other than SMS": [one("channel", "WhatsApp"), 'supported values: "SMS"'],
   "the default channel written out": [one("channel", "SMS"), undefined],
 });
 
@@ -379,8 +379,11 @@ bothSay("sinks", {
   "a sink with a URL": [toUrl("https://crm.example.com/sms?a=b"), undefined],
   "a URL with a port": [toUrl("https://crm.example.com:8443"), undefined],
   "a URL with a query and no path": [toUrl("https://crm.example.com?tenant=1"), undefined],
-  "neither a Service nor a URL": [sinks({ name: "crm", events: [RECEIVED] }), 'sink "crm" leads nowhere'],
-  "both a Service and a URL": [
+  "a sink with neither a Service nor a URL": [
+    sinks({ name: "crm", events: [RECEIVED] }),
+    'sink "crm" leads nowhere',
+  ],
+  "a sink with both a Service and a URL": [
     sinks(sink({ url: "https://a.example" })),
     'sink "crm" has both serviceRef and url',
   ],
@@ -411,7 +414,7 @@ bothSay("sinks", {
   ],
   "a sink with an empty list of events": [sinks(sink({ events: [] })), "at least 1 items"],
   "a sink without events": [sinks({ name: "crm", serviceRef: { name: "crm", port: 80 } }), "Required value"],
-  "an event's short name": [sinks(sink({ events: ["message.received"] })), "Unsupported value"],
+  "an event without its prefix": [sinks(sink({ events: ["message.received"] })), "Unsupported value"],
   "the same event twice in one sink": [sinks(sink({ events: [RECEIVED, RECEIVED] })), "Duplicate value"],
   "two sinks with the same name": [sinks(sink({}), sink({})), "Duplicate value"],
   "a sink's name that is no DNS label": [sinks(sink({ name: "my.crm" })), "should match"],
@@ -466,7 +469,7 @@ bothSay("the first responder", {
   "a first responder without a name": [stream({ firstResponder: {} }), "Required value"],
 });
 
-bothSay("the other fields of a WorkStream", {
+bothSay("displayName, quick replies, switches and unknown fields of a WorkStream", {
   "the smallest WorkStream": [stream(), undefined],
   "a displayName": [one("displayName", "Kundendienst 📱"), undefined],
   "a displayName of 100 characters": [one("displayName", "é".repeat(100)), undefined],
@@ -495,7 +498,7 @@ bothSay("the other fields of a WorkStream", {
   "pauseReplies true": [one("pauseReplies", true), undefined],
   "suspend true": [one("suspend", true), undefined],
   "an unknown field": [one("autoClose", "8h"), 'unknown field "spec.autoClose"'],
-  "an unknown field deep within": [
+  "an unknown field of a nested object": [
     one("workDistribution.notification.timeoutSeconds", 30),
     'unknown field "spec.workDistribution.notification.timeoutSeconds"',
   ],

@@ -56,19 +56,19 @@ test("a list reads all pages of one snapshot", async () => {
   expect(proxy.count("list")).toBe(3);
 });
 
-test("the second of two writers of the same version gets a Conflict", async () => {
+test("the second of two writers that replace the same version of an object gets a Conflict", async () => {
   const made = await client.create(widgets, widget(namespace, "w"));
   await client.replace(widgets, { ...made, spec: { size: 1 } });
   const error = await failure(client.replace(widgets, { ...made, spec: { size: 2 } }));
   expect(error).toMatchObject({ name: "KubeError", status: 409, reason: "Conflict" });
 });
 
-test("a replacement without a resourceVersion is refused before it is sent", async () => {
+test("the client refuses to send a replacement without a resourceVersion", async () => {
   await expect(client.replace(widgets, widget(namespace, "w"))).rejects.toThrow(/resourceVersion/);
   expect(proxy.seen).toEqual([]);
 });
 
-test("a name that is taken gives AlreadyExists, and an object that breaks the schema gives Invalid", async () => {
+test("creating an object gives AlreadyExists when its name is taken, and Invalid when it breaks the schema", async () => {
   await client.create(widgets, widget(namespace, "w"));
   expect(await failure(client.create(widgets, widget(namespace, "w")))).toMatchObject({
     reason: "AlreadyExists",
@@ -104,7 +104,7 @@ test("two hundred requests, forty at a time, use at most 32 connections", async 
   expect(connections.size).toBeLessThanOrEqual(32);
 });
 
-test("a namespace whose requests all hang leaves connections to another namespace", async () => {
+test("when all requests to one namespace hang, a request to another namespace still gets a connection", async () => {
   const other = await newNamespace("client-other");
   proxy.freeze();
   const many = Array.from({ length: 100 }, () => client.list(secrets, { namespace }));
@@ -129,7 +129,7 @@ test("a request's time-out counts from when it is sent, so no request is given u
   await hasty.close();
 });
 
-test("a missing answer gives Timeout, a lost connection gives Network, and an abort keeps the caller's reason", async () => {
+test("no answer gives the error Timeout, a lost connection gives Network, and an aborted request gives the caller's reason", async () => {
   const hasty = loadClient(proxy.kubeconfig, 200);
   proxy.freeze();
   expect(await failure(hasty.list(widgets, { namespace }))).toMatchObject({ status: 0, reason: "Timeout" });
@@ -157,7 +157,7 @@ test("a request is sent once more with fresh credentials after a 401, and fails 
   });
 });
 
-test("the error of a 429 has the time to wait, and does not repeat the text of a proxy's error page", async () => {
+test("the error of a 429 says how long to wait, and does not repeat the text of a proxy's error page", async () => {
   proxy.fault = () => ({ status: 429, headers: { "retry-after": "7" }, body: "<html>secret page</html>" });
   const error = (await failure(client.list(widgets, { namespace }))) as KubeError;
   expect(error).toMatchObject({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 });

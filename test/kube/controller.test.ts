@@ -152,7 +152,7 @@ const eventsAbout = async (reason: string) =>
   (await admin.list(events, { namespace })).items.filter((event) => event.reason === reason);
 
 for (const leads of [undefined, { leaseMs: 6000, renewDeadlineMs: 4000, retryMs: 500 }])
-  test(`objects that were changed while no controller was at work go first${leads === undefined ? "" : " at the beginning of a term"}`, async () => {
+  test(`objects that were changed while no controller was at work are reconciled first${leads === undefined ? "" : " at the beginning of a term"}`, async () => {
     const names = ["a", "b", "c", "d", "e", "f"];
     for (const name of names) await make(name);
     const changedWhileAway = ({ metadata }: Widget) => metadata.name === "e";
@@ -225,7 +225,7 @@ test("a change of the spec is reconciled, and the status names the new generatio
   expect(conditionOf(await statusOf(), "Ready")).toMatchObject({ status: "True", observedGeneration: 2 });
 });
 
-test("our status writes do not change the part of the status that another process owns", async () => {
+test("the controller's status writes do not change the part of the status that another process owns", async () => {
   run({ ownStatus: ({ conversations: _, ...own }) => own });
   await make();
   await until("it is ready", () => readyIs("True", "Ready"));
@@ -243,7 +243,7 @@ test("our status writes do not change the part of the status that another proces
 });
 
 describe("two releases that see the same objects", () => {
-  test("the second release leaves the object alone, records one event and counts the object", async () => {
+  test("the second release leaves an object of the first alone, records one event and counts the object as foreign", async () => {
     run({ instance: "first/release" });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
@@ -422,7 +422,7 @@ describe("an object that is deleted during an attempt", () => {
 });
 
 describe("a reconcile that fails", () => {
-  test("writes a failure with a reason as a condition, and a retry makes the object Ready", async () => {
+  test("reports the reason of its failure, and a retry makes the object Ready", async () => {
     let fails = 2;
     run({
       backoffMs: 10,
@@ -436,7 +436,7 @@ describe("a reconcile that fails", () => {
     expect(await eventsAbout("Throttled")).toHaveLength(1);
   });
 
-  test("is not retried until something changes when the failure has the class stalled", async () => {
+  test("with a failure of class stalled is not retried until something changes", async () => {
     const clock = new ManualClock();
     const { reconciled } = run({
       clock,
@@ -451,7 +451,7 @@ describe("a reconcile that fails", () => {
     expect(conditionOf(await statusOf(), "Stalled")?.status).toBe("True");
   });
 
-  test("keeps the status fields after a bug, writes no details into the status, and affects no other object", async () => {
+  test("because of a bug reports InternalError, writes no details of the bug into the status, and affects no other object", async () => {
     run({
       backoffMs: 10,
       reconcile: async ({ object }) => {
@@ -507,7 +507,7 @@ describe("the deletion of an object", () => {
     await admin.patch(widgets, { namespace, name: "w" }, { metadata: { finalizers: null } });
   });
 
-  test("ends at once for an object without our finalizer", async () => {
+  test("ends immediately for an object without our finalizer", async () => {
     run({ finalize: () => Promise.reject(new Error("there is nothing to undo")) });
     await make();
     await until("it is ready", () => readyIs("True", "Ready"));
@@ -574,7 +574,7 @@ describe("an attempt under way", () => {
     expect(signal.aborted).toBe(false);
   });
 
-  test("waits for a change that it has sent, and only then does the deletion begin", async () => {
+  test("waits until a change that it has sent is done, and the deletion of its object begins afterwards", async () => {
     const sent = Promise.withResolvers<void>();
     const { began, finalized } = hanging(() => sent.promise);
     await make();
@@ -598,7 +598,7 @@ describe("an attempt under way", () => {
       await gone();
     });
 
-  test("is repeated when work that it shared was ended with another object's attempt", async () => {
+  test("is repeated when work that it shared with another object's attempt was ended together with that attempt", async () => {
     const shared = Promise.withResolvers<never>();
     shared.promise.catch(() => {});
     let looks = 0;

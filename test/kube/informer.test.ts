@@ -53,7 +53,7 @@ const make = (...names: string[]) =>
 const sorted = (texts: Iterable<string>) => [...texts].sort();
 const names = ({ store }: Informer<Widget>) => sorted(store.list().map(({ metadata }) => metadata.name));
 
-test("listeners get each addition, change and deletion once, and each object that was there before", async () => {
+test("listeners get each object that exists at the start once, and each later addition, change and deletion once", async () => {
   await make("a");
   const { informer, changes } = watchWidgets();
   await informer.synced;
@@ -86,7 +86,7 @@ test("very large objects are listed in small pages", async () => {
   expect(limits.slice(4)).toEqual([8, 8, 8, 8]);
 });
 
-describe("a connection that is reset again and again", () => {
+describe("an informer whose connection is reset again and again", () => {
   test("loses no change and reports no change twice", async () => {
     const { informer, changes } = watchWidgets();
     await informer.synced;
@@ -138,7 +138,7 @@ describe("a version that the server has forgotten", () => {
     expect(sorted(changes)).toEqual(["added goes", "added new", "added stays", "deleted goes"]);
   });
 
-  test("causes a deletion and an addition for an object that was deleted and created again", async () => {
+  test("makes the informer report a deletion and an addition for an object that was deleted and created again", async () => {
     await make("same");
     const { informer, changes } = watchWidgets();
     await informer.synced;
@@ -190,7 +190,7 @@ describe("a server", () => {
       expect(names(informer)).toEqual(["a"]);
     });
 
-  test("that answers 429 with Retry-After is asked again after that time, and not before", async () => {
+  test("that answers 429 with Retry-After is asked again when the time in Retry-After is over, and not before", async () => {
     const clock = new ManualClock();
     proxy.fault = () => ({ status: 429, headers: { "retry-after": "9" } });
     const { informer } = watchWidgets({ clock });
@@ -213,7 +213,7 @@ describe("a server", () => {
     expect(names(informer)).toEqual(["a", "b"]);
   });
 
-  test("that ends each watch at once is not asked in a tight loop", async () => {
+  test("that ends each watch immediately is not asked in a tight loop", async () => {
     const clock = new ManualClock();
     proxy.fault = ({ kind }) => (kind === "watch" ? { status: 200 } : undefined);
     const { informer } = watchWidgets({ clock });
@@ -225,7 +225,7 @@ describe("a server", () => {
   });
 });
 
-test("a namespace that may not be listed is reported and holds up no other namespace, and is listed once the right is granted", async () => {
+test("a namespace that the account may not list is reported and holds up no other, and is listed once the right is granted", async () => {
   const closed = await newNamespace("informer-closed");
   const account = `system:serviceaccount:${namespace}:watcher`;
   const read = [{ apiGroups: [widgets.group], resources: ["widgets"], verbs: ["list", "watch"] }];

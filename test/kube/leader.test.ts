@@ -58,7 +58,7 @@ async function behindProxy(): Promise<CuttingProxy> {
   return proxy;
 }
 
-test("one of two electors leads, and when it stops the other leads at once", async () => {
+test("one of two electors leads, and when it stops the other leads immediately", async () => {
   const first = elect("first");
   await until("the first leads", () => first.isLeading);
   const second = elect("second");
@@ -72,7 +72,7 @@ test("one of two electors leads, and when it stops the other leads at once", asy
   expect((await lease())?.spec).toMatchObject({ holderIdentity: "second", leaseTransitions: 1 });
 });
 
-test("an elector that stops without a release leaves the Lease to expire", async () => {
+test("an elector that stops without releasing the Lease leaves it to expire", async () => {
   const first = elect("first");
   await until("it leads", () => first.isLeading);
   await first.stop({ release: false });
@@ -130,13 +130,13 @@ describe("a Lease that smschannel release gave to the holder `nobody`, so that n
     await admin.create(leases, { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec });
   };
 
-  test("does not hold up an install that comes later", async () => {
+  test("does not hold up an install that comes after the Lease has expired", async () => {
     await keptSince(121_000);
     const elector = elect("later");
     await until("it leads", () => elector.isLeading);
   });
 
-  test("holds up an install that comes at once, and the wait is logged once", async () => {
+  test("holds up an install that comes before the Lease has expired, and the wait is logged once", async () => {
     await keptSince(1000);
     const lines: { msg: string; waitSeconds?: number }[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
@@ -160,7 +160,7 @@ describe("the time that is left of a term", () => {
     await until("it leads", () => elector.isLeading);
     return { clock, elector, term: elector.term! };
   }
-  test("counts from before the last renewal was sent", async () => {
+  test("counts from the moment just before the last renewal was sent", async () => {
     const { elector, term } = await leading();
     expect(elector.remainingMs()).toBe(15_000);
     expect(() => term.assertTime(15_000)).not.toThrow();

@@ -122,7 +122,7 @@ describe("a client in a pod", () => {
     expect(await whoAmI()).toBe(second.user);
   });
 
-  test("reads the token again at once when the server refuses it, and the request succeeds", async () => {
+  test("reads the token again immediately when the server refuses it, and the request succeeds", async () => {
     const [first, second] = [await account("first"), await account("second")];
     await writeFile(mount("token"), first.token);
     expect(await whoAmI()).toBe(first.user);

@@ -67,7 +67,7 @@ interface RestoreRow {
 }
 const rows: Record<string, RestoreRow> = {
   "an API server that comes back with an older store": { writesBefore: 20, writesAfter: 0, rewound: true },
-  "an older store that counts past our version while we have no connection": {
+  "an older store that was written past the informer's version while the informer had no connection": {
     writesBefore: 0,
     writesAfter: 60,
     silentAfterMs: 1000,

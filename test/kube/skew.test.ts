@@ -92,7 +92,7 @@ test("the status is written without the fields that an older CRD lacks, and with
   expect(await writer.write(await read(type), wanted, signal)).toBe("unchanged");
 });
 
-test("an older operator removes the fields of a newer one after a rollback, in one write", async () => {
+test("after a rollback, the older operator removes the status fields of the newer operator in one write", async () => {
   const type = kind("Gizmo");
   await applyKind(admin, type, { properties: newer });
   const clock = new ManualClock();

@@ -93,7 +93,7 @@ const seen = async (name: string) => {
 const becomes = (name: string, text: string) =>
   until(`${name} is ${text}`, async () => (await seen(name)) === text && (await atRest()));
 
-test("the status opens and closes on the exact second, with one write each and none in between", async () => {
+test("the status changes on the exact second at which the hours close, with one write, and none before or after it", async () => {
   const clock = at("2026-11-23T15:59:58Z");
   run(clock);
   await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
@@ -129,7 +129,7 @@ test("the list of upcoming changes is updated once at local midnight", async () 
   expect(writes()).toBe(2);
 });
 
-test("a start that clocks skip on a day of 23 hours is the moment of the clock change, and is marked as such", async () => {
+test("a span whose start the clocks skip on a day of 23 hours begins at the clock change, and the status marks it", async () => {
   const clock = at("2026-03-08T06:59:59Z");
   run(clock);
   await create("night", { timeZone: "America/New_York", weekly: daily("02:30", "04:00") });
@@ -154,7 +154,7 @@ test("a holiday that begins during closed time is shown from midnight on", async
   await becomes("office", "True Ready Holiday until 2026-12-26T07:00:00Z");
 });
 
-test("a new spec takes effect at once", async () => {
+test("a new spec takes effect immediately", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const made = await create("office", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await becomes("office", "True Ready Open until 2026-11-24T16:00:00Z");
@@ -163,7 +163,7 @@ test("a new spec takes effect at once", async () => {
   expect((await statusOf("office"))?.observedGeneration).toBe(2);
 });
 
-test("an unknown time zone is reported and nothing else is shown, and a corrected one makes the object Ready", async () => {
+test("the status reports an unknown time zone and shows no hours, and a corrected time zone makes the object Ready", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const made = await create("mars", { timeZone: "Europe/Vienna", weekly: daily("08:00", "17:00") });
   await becomes("mars", "True Ready Open until 2026-11-24T16:00:00Z");
@@ -219,7 +219,7 @@ test("the status is right within a second after the system's clock jumps forward
   await becomes("office", "True Ready Closed until 2026-11-25T07:00:00Z");
 });
 
-test("the status of a calendar with fifty spans a day shows as many changes as it may hold", async () => {
+test("the status of a calendar with fifty spans a day lists 512 changes, as many as the CRD allows", async () => {
   run(at("2026-11-24T10:00:00Z"));
   const minute = (m: number) =>
     `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;

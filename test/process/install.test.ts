@@ -73,21 +73,21 @@ const rows: Record<string, [left: object | undefined, called: boolean]> = {
 
 describe("npm is called only when a package is missing or different", () => {
   for (const [name, [left, called]] of Object.entries(rows))
-    test(`after ${name}`, async () => {
+    test(`it is ${called ? "called" : "not called"} after ${name}`, async () => {
       if (left !== undefined) await lock("node_modules/.package-lock.json", left);
       await bringNode();
       expect(await run()).toContain("hello");
       expect(await npmCalls()).toBe(called ? "ci --no-audit --no-fund --loglevel=error\n" : "");
     });
 
-  test("when Node 24 is still missing after the call, as when Node's install script is blocked, that is an error", async () => {
+  test("and the command fails when Node 24 is still missing after the call, as when Node's install script is blocked", async () => {
     await lock("node_modules/.package-lock.json", installed);
     await expect(run()).rejects.toThrow("npm installed no Node 24");
     expect(await npmCalls()).toContain("ci");
   });
 });
 
-test("scripts/run.mjs runs the command in the project's folder, or where SMSCHANNEL_CWD says", async () => {
+test("scripts/run.mjs runs the command in the project's folder, or in the folder that SMSCHANNEL_CWD names", async () => {
   await lock("node_modules/.package-lock.json", installed);
   await bringNode();
   expect(await run()).toBe(`hello ${folder}\n`);

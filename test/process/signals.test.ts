@@ -82,7 +82,7 @@ describe("on Ctrl-C in a terminal, which signals the whole process group, the pr
     });
 });
 
-describe("a signal to the started process alone ends the program in order", () => {
+describe("a signal to the started process alone makes the program stop and exit with code 0", () => {
   for (const [name, args] of Object.entries(starts))
     test(`when the program was started by ${name}`, async () => {
       const child = start([...args, ...simulator]);

@@ -145,7 +145,7 @@ describe("the receiver answers 200 to a signed request", () => {
       expect(row.body.toString()).toBe(request.body);
     });
 
-  test("a repeated field is verified as Twilio's libraries sign it", async () => {
+  test("that repeats a field, whose values Twilio's libraries sign once each and sorted", async () => {
     const sid = newSid();
     const fields = textFields({ MessageSid: sid });
     const twice: [string, string][] = [...fields, ["Tag", "b"], ["Tag", "a"], ["Tag", "b"]];
@@ -191,7 +191,7 @@ describe("the receiver answers 200 to a signed request", () => {
     expect(rows.map(({ body }) => body.toString())).toEqual([request.body]);
   });
 
-  test("one request that is cut into fields in many ways is one row", async () => {
+  test("copies of one signed request that are cut into fields in different ways add one row", async () => {
     const sid = newSid();
     const fields = textFields({ MessageSid: sid });
     const request = signedPost(fields);
@@ -366,7 +366,7 @@ describe("a request to the URL of a webhook", () => {
     });
     expect([answer.status, answer.body]).toEqual([415, ""]);
   });
-  test("is answered 413 when its body is over 256 KiB, signed or not", async () => {
+  test("is answered 413 when its body is over 256 KiB, even if it is signed", async () => {
     const answer = await send(signedPost(textFields({ Body: "x".repeat(256 * 1024) })));
     expect([answer.status, answer.body]).toEqual([413, ""]);
   });
@@ -376,7 +376,7 @@ describe("a request to the URL of a webhook", () => {
   });
 });
 
-test("a self-check is answered with proof of the route and its generation", async () => {
+test("the receiver answers a self-check with proof that it knows the route and its generation", async () => {
   const challenge = createChallenge(route, Date.now());
   const answer = await send({ path: "/inbound/team-a/support", body: challenge.body });
   expect(answer.status).toBe(200);

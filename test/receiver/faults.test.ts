@@ -93,7 +93,7 @@ test("a row that the database refuses is stored as raw bytes, and the other rows
   expect(rows[0].message_sid).toBe(asRaw({ ...row(bad), signature }).messageSid);
 });
 
-test("32 requests with the same SID at once make one row, and every request gets 200", async () => {
+test("32 requests that come at the same time with the same SID make one row, and every request gets 200", async () => {
   const sid = newSid();
   await inbox.owner.query("begin; lock table smschannel.inbox in access exclusive mode");
   const answers = Array.from({ length: 32 }, () => send(sid));
@@ -142,7 +142,7 @@ test("a draining receiver stores and answers requests under way and new ones, an
   expect(rows[0].count).toBe(22);
 });
 
-test("a receiver that stops writes the evidence of its routes, but no evidence of routes that do not exist", async () => {
+test("a receiver that stops writes evidence of the requests to its routes, but none for routes that do not exist", async () => {
   await post(running.port, { ...signedPost(textFields()), headers: { "x-twilio-signature": "x" } });
   await post(running.port, signedPost(textFields(), { path: "/inbound/nobody/nowhere" }));
   await running.stop();
@@ -152,7 +152,7 @@ test("a receiver that stops writes the evidence of its routes, but no evidence o
   expect(Object.keys(rows[0].accepted)).toHaveLength(1);
 });
 
-test("a failure to write evidence does not affect a text that is under way", async () => {
+test("a failure to write evidence of a route's requests does not affect a text that is under way", async () => {
   const store = new PostgresStore({ url: inbox.receiverUrl, statementTimeoutMs: 10_000, log: silentLog });
   const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
   await store.insertEvidence([seen]);
@@ -169,7 +169,7 @@ test("a failure to write evidence does not affect a text that is under way", asy
 describe("a database that vanishes silently", () => {
   const seen = { replica: "r", namespaceUid: "u", stream: "s", accountSid: ACCOUNT, accepted: {} };
 
-  test("holds up evidence no longer than a text, and the next evidence is written", async () => {
+  test("delays the writing of evidence no longer than that of a text, and the next evidence is written", async () => {
     const store = new PostgresStore({ url: proxy.url, statementTimeoutMs: BUDGET_MS, log: silentLog });
     await store.insertEvidence([seen]);
     proxy.set("silent");

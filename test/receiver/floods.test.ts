@@ -112,7 +112,7 @@ describe("at most two requests of a flood on one connection are read when the re
     "the shortest possible": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "without a Host header": "GET / HTTP/1.1\r\n\r\n",
     "with an unknown Expect header": "GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
-    "refused at once": request(PATH, "a=1", FORM),
+    "refused immediately": request(PATH, "a=1", FORM),
     "upgrades to another protocol":
       "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
   };
@@ -159,7 +159,7 @@ describe("the connection of a body in too many pieces is ended", () => {
     await ended;
   });
 
-  test("but not when the pieces are like those that a proxy makes", async () => {
+  test("but not when the pieces are as large or as few as those that a proxy makes", async () => {
     await begin();
     expect(await flood(chunked("a".repeat(1024), 200))).toMatch(/^HTTP\/1.1 403 /);
     expect(await flood(chunked("a".repeat(10), 100))).toMatch(/^HTTP\/1.1 403 /);
@@ -205,7 +205,7 @@ describe("a connection that the receiver cuts is closed at the pace of refused r
 
   test.each(
     Object.keys(rows),
-  )("and 100 clients that come back at once are cut no faster than the rate of refusals (%s)", async (reason) => {
+  )("and 100 clients that connect again immediately are cut no faster than requests are refused (%s)", async (reason) => {
     const clock = new ManualClock();
     await begin({ clock });
     const [bytes] = rows[reason]!;
@@ -225,7 +225,7 @@ describe("a connection that the receiver cuts is closed at the pace of refused r
     await Promise.all(strangers);
   });
 
-  test("and the part of its body that was read is dropped at once", async () => {
+  test("and the part of its body that was read frees its share of the memory for bodies before the connection is closed", async () => {
     const size = 60_000;
     await begin({ clock: new ManualClock(), limits: { bodiesBytes: size } });
     await useUpThePace();

@@ -29,7 +29,7 @@ async function silentHost(onConnection = () => {}): Promise<string> {
 
 const behind = (url: string, hosts: string[]) => url.replace("@", `@${hosts.join()},`);
 
-test("a text reaches the third host when the first two do not answer in the time that the text may wait", async () => {
+test("the retry of a text reaches the third database host when the first two do not answer in the time that a text may wait", async () => {
   const inbox = await newInbox();
   const url = behind(inbox.receiverUrl, [await silentHost(), await silentHost()]);
   const running = await startReceiver({ url, routes: [await routeFor()] });
@@ -42,7 +42,7 @@ test("a text reaches the third host when the first two do not answer in the time
   await inbox.owner.end();
 }, 20_000);
 
-test("a try to connect begins with the next host after an aborted try, and with the first host after a successful try", async () => {
+test("a try to connect to the database begins with the next host after an aborted try, and with the first host after a success", async () => {
   const inbox = await newInbox();
   const reached: number[] = [];
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

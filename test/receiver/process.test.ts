@@ -160,7 +160,7 @@ test("when a receiver is killed between commit and answer, the retry at the next
   await inbox.owner.end();
 });
 
-describe("the last routes stay in use, and changes are read afterwards, when the Kubernetes API is down because", () => {
+describe("a receiver keeps its last routes, and reads changes afterwards, when the Kubernetes API is down because", () => {
   const faults: Record<string, { begin(api: CuttingProxy): unknown; end(api: CuttingProxy): unknown }> = {
     "its port is closed": { begin: (api) => api.down(), end: (api) => api.up() },
     "it does not answer": {
@@ -273,7 +273,7 @@ test("a receiver is not ready until the database schema fits, and then stays rea
   await inbox.owner.end();
 });
 
-test("a new password in the mounted Secret is used for the next connection, without a restart", async () => {
+test("the next database connection uses a new password in the mounted Secret, without a restart", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
   const folder = await temporaryDirectory("sms-secret");

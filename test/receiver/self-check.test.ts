@@ -120,7 +120,7 @@ describe("a request with a challenge that is not genuine gets the answer of a re
       () => ({ path: PATH, body: "", method: "GET", headers: { [CHECK_HEADER]: foreign().header } }),
       405,
     ],
-    "when the content type is another": [
+    "when the content type is JSON": [
       () => ({
         path: PATH,
         body: "{}",

@@ -91,7 +91,7 @@ function bytesOf({ path, body, headers = {} }: Post, ...before: string[]): strin
   return `${[...lines, `Content-Length: ${body.length}`].join("\r\n")}\r\n\r\n${body.toString()}`;
 }
 
-describe("a slow client is answered 408 and cut, while a text is stored:", () => {
+describe("a slow client is answered 408 and cut, and a text from another client is still stored:", () => {
   const rows: Record<string, () => Promise<Stranger>> = {
     "a connection that sends nothing": () => stranger(),
     "headers that come one every 100 ms": async () => {
@@ -128,7 +128,7 @@ describe("a slow client is answered 408 and cut, while a text is stored:", () =>
     });
 });
 
-describe("an invalid request is answered with an error and its connection cut at once:", () => {
+describe("an invalid request is answered with an error and its connection is cut immediately:", () => {
   const rows: Record<string, [bytes: string, answer: string, reason: string]> = {
     "a header of 17 KiB": [head(`X-Long: ${"x".repeat(17 * 1024)}`), "431", "headersTooLarge"],
     "headers of 17 KiB together": [
@@ -169,7 +169,7 @@ test("the receiver accepts a text with ninety additional small headers", async (
 
 describe("a client that does not wait for an answer before its next request is cut, and texts are still stored,", () => {
   const rows: Record<string, () => string> = {
-    "when its requests are refused at once": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
+    "when its requests are refused immediately": () => bytesOf({ ...text(), headers: {} }).repeat(10_000),
     "when its requests are texts that wait for the store": () => bytesOf(text()).repeat(10_000),
     "when it sends only two requests": () => bytesOf(text()).repeat(2),
   };
@@ -200,7 +200,7 @@ describe("the number of connections is limited", () => {
     expect(await cuts("tooMany")).toBe(0);
   });
 
-  test("and a text under way keeps its connection", async () => {
+  test("and a text under way keeps its connection when idle connections would be closed", async () => {
     await begin({ connections: LIMIT });
     await owner.query("begin; lock table smschannel.inbox in access exclusive mode");
     const underWay = Array.from({ length: HOARDED }, () => status(text()));

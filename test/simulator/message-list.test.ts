@@ -71,7 +71,7 @@ describe("the list of messages", () => {
       });
     });
 
-  test("shows a new message only after a while, although it can be fetched at once", () => {
+  test("shows a new message only after a while, although it can be fetched immediately", () => {
     const clock = noon();
     return withSimulator({ clock }, async (simulator) => {
       simulator.state.timing.messageListLagMs = 30_000;

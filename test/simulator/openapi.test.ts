@@ -23,7 +23,7 @@ describe("the check against Twilio's OpenAPI files", () => {
       ({ answer }) => Object.assign(answer.body!, { sid: `SM${"0".repeat(32)}` }),
       /\/sid/,
     ],
-    "text for a boolean": [({ answer }) => Object.assign(answer.body!, { beta: "false" }), /\/beta/],
+    "text in place of a boolean": [({ answer }) => Object.assign(answer.body!, { beta: "false" }), /\/beta/],
     "an HTTP method that Twilio does not allow": [
       ({ answer }) => Object.assign(answer.body!, { sms_method: "PUT" }),
       /\/sms_method/,

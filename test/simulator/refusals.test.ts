@@ -126,7 +126,7 @@ const rows: Record<string, Record<string, RefusedCall>> = {
     ],
     "an application SID that is not a SID": [number, { form: { SmsApplicationSid: "x" } }, 400, 21420],
     "a name of more than 64 characters": [number, { form: { FriendlyName: "x".repeat(65) } }, 400, 20001],
-    "a transfer to an account outside of the family": [
+    "a transfer to an unrelated account": [
       number,
       { form: { AccountSid: "AC00000000000000000000000000000002" } },
       400,

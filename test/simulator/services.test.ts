@@ -78,7 +78,7 @@ describe("the pool of a Messaging Service", () => {
       expect(await service.shortCodes.list()).toEqual([]);
     }));
 
-  test("is full when it has 400 numbers", () =>
+  test("refuses another number when it has 400 numbers", () =>
     withSimulator({}, async (simulator) => {
       for (const { sid } of simulator.state.addNumbers(accountSid, 399)) simulator.state.join(mg(1), sid);
       const create = sdk(simulator)

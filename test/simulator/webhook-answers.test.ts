@@ -45,7 +45,7 @@ describe("what a webhook's answer sends", () => {
       });
     });
 
-  test("a customer who has just opted out gets none of the texts that the answer asks for", async () => {
+  test("a customer who has just opted out gets no text that the webhook's answer asks for", async () => {
     await using hook = await startWebhook(twiml("<Message>Sorry to see you go</Message>"));
     await withSimulator({ clock: new ManualClock() }, async (simulator) => {
       setWebhooks(simulator, { smsUrl: hook.url });

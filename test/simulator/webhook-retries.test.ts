@@ -164,7 +164,7 @@ describe("calls of a webhook, its retries and its fallback", () => {
     });
   });
 
-  test("no URL is called after the fallback, and the text stays in the log", async () => {
+  test("when the fallback fails no other URL is called, and the text stays in the log", async () => {
     await using primary = await startWebhook(status(500));
     await using fallback = await startWebhook(status(500));
     await withSimulator({}, async (simulator) => {

@@ -177,7 +177,7 @@ describe("a rotation of tokens", () => {
     expect(twilio.control.requests().map(({ status }) => status)).toEqual([401, 401]);
   });
 
-  test("does not make a refused API key fall back to a token, which may do everything", async () => {
+  test("does not make a call with a refused API key fall back to a token, which has all permissions", async () => {
     const twilio = await simulator();
     const account = client(twilio.url).twilio.account({ ...both, ...standard, apiKeySecret: "revoked" });
     await failure(account.listNumbers(resync), "TwilioUnauthorized");

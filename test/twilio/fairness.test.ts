@@ -33,7 +33,7 @@ test("30 accounts of one tenant that never answer do not use up the connections 
 });
 
 describe("when a caller gives up while Twilio works on its call", () => {
-  test("a read ends at once, but an update that was sent is waited for until the signal for updates aborts", async () => {
+  test("a read ends immediately, but the client waits for an update that was sent until the signal for updates aborts", async () => {
     const arrived: (() => void)[] = [];
     const { url } = await server((response, request, body) => {
       arrived.push(() => json(numberOf(ANSWERS))(response, request, body));

@@ -352,7 +352,7 @@ describe("a caller of the Twilio client", () => {
     expect(requests).toEqual([]);
   });
 
-  test("gets the error that Twilio did not answer when its own time is over", async () => {
+  test("gets the error TwilioUnavailable when its own time is over before Twilio answers", async () => {
     const { url } = await server(() => {});
     const signal = AbortSignal.timeout(50);
     await failure(accountOf(client(url)).listNumbers({ lane: "change", signal }), "TwilioUnavailable");

@@ -25,12 +25,12 @@ type NumberType = SmsNumber["spec"]["type"];
 const FAILURE_STANDS_MS = 2000;
 /**
  * How often the Messaging Services, short codes and Conversations addresses of an account are read while there is no
- * reason to read them sooner. They change rarely, and reading them costs a call for each service.
+ * reason to read them sooner. They change rarely, and reading them costs one or two calls for each service.
  */
 const SURROUNDINGS_MS = 3_600_000;
 /**
- * After a change of Messaging Services or Conversations addresses, each resync reads them for this long. The person
- * who changes them may not be done.
+ * For this long after a change of Messaging Services, short codes or Conversations addresses, every resync reads them,
+ * because the person who changes them may not be done.
  */
 const CHANGING_MS = 3_600_000;
 /**
@@ -85,7 +85,7 @@ export class AccountView {
   /** How many resyncs in a row have failed. */
   failedResyncs = 0;
 
-  /** `ending` ends all readings. They are shared, so a caller cannot end them with a signal of its own. */
+  /** When `ending` aborts, all readings end. Callers share the readings, so a caller's own signal does not end them. */
   constructor(twilio: TwilioAccount, clock: Clock, ending: AbortSignal = NEVER) {
     this.twilio = twilio;
     this.#clock = clock;
@@ -243,8 +243,8 @@ export class AccountView {
   }
 
   /**
-   * Stores a reading of Messaging Services and Conversations addresses unless a more recent one is stored. Also notes
-   * whether it shows a change.
+   * Stores a reading of Messaging Services and Conversations addresses unless a more recent one is stored. If the
+   * reading differs from the stored one, also notes the time of this change.
    */
   #learn(read: AccountSurroundings) {
     const before = this.#surroundings;

@@ -182,7 +182,7 @@ describe("the snapshot of a Twilio account", () => {
     expect(await account.since(touched, { ...options, surroundingsSinceMs: touched })).toBe(many[0]);
   });
 
-  test("includes Messaging Services whose reading began before a newer list and ended after it", async () => {
+  test("includes Messaging Services from a reading that began before the latest list of numbers and ended after it", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -263,7 +263,7 @@ describe("the snapshot of a Twilio account", () => {
     );
   });
 
-  test("cannot be read for two seconds after a failure, and is then read again", async () => {
+  test("is not read again for two seconds after a failed reading, and callers get its error meanwhile", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();
     const account = new AccountView(twilio.account, clock);
@@ -277,7 +277,7 @@ describe("the snapshot of a Twilio account", () => {
   });
 });
 
-describe("a wall clock that is set back or ahead", () => {
+describe("a wall clock that is set back", () => {
   test("does not change how long the error of a failed reading is repeated to callers", async () => {
     const twilio = new FakeTwilio();
     const clock = new ManualClock();

@@ -1,7 +1,7 @@
 /**
- * The Twilio accounts in use, and the timer of each account that starts its resync: the comparison of its numbers
- * with the specs. Twilio sends no notice of changes to a webhook, so the operator has to read the webhooks regularly
- * to find drift.
+ * The Twilio accounts in use, and for each account a timer that starts its resync. A resync compares the numbers of the
+ * account with their specs. Twilio sends no notice of changes to a webhook, so the operator has to read the webhooks
+ * regularly to find drift.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -22,14 +22,14 @@ export interface Resynced {
   promoted: boolean;
 }
 
-/** The Twilio client, and the functions that are called about resyncs. */
+/** The Twilio client, and the functions that `Accounts` calls before and after a resync. */
 export interface AccountsOptions {
   twilio: Twilio;
   clock: Clock;
   log: Log;
   resyncIntervalMs: number;
   /**
-   * Called after each resync, even a failed one. The function must have the numbers of the account compared with their
+   * Called after each resync, even a failed one. It must cause the numbers of the account to be compared with their
    * specs again.
    */
   onResync(resynced: Resynced): void;
@@ -49,7 +49,7 @@ interface AccountInUse {
   users: Set<string>;
   /** Whether the secondary token was the token that worked, when `Resynced.promoted` was last computed. */
   promoted: boolean;
-  /** Whether texts that used to come stopped coming. Something at Twilio may take them. */
+  /** Whether texts of a user's route have stopped coming, so that a setting at Twilio may take them. */
   suspect: boolean;
   cancel: () => void;
 }
@@ -164,7 +164,7 @@ export class Accounts {
 
   /**
    * Starts the timer of an account. The interval varies by 10 % either way; otherwise a thousand accounts that
-   * appeared at once would always send their requests in the same second.
+   * appeared at the same time would always send their requests in the same second.
    */
   #arm(fingerprint: string) {
     const { clock, resyncIntervalMs, random = Math.random } = this.#options;
@@ -217,7 +217,8 @@ export class Accounts {
 
   /**
    * Whether the resync also reads Messaging Services, short codes and Conversations addresses. Normally they are read
-   * once an hour. With a reason they are read sooner, within the limit of the account (ADR 30).
+   * once an hour. They are read sooner, within the limit of the account, if texts stopped coming, if these settings
+   * changed lately, or if a number is not Ready because of them (ADR 30).
    */
   #surroundingsToo(entry: AccountInUse): Pick<LookOptions, "surroundingsSinceMs"> {
     const { clock, waitsForSurroundings } = this.#options;

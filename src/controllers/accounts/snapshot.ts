@@ -20,7 +20,7 @@ export interface Snapshot {
 
 /**
  * Finds the number among the numbers of the account by its exact digits. A short code is found only for a spec of
- * type ShortCode, because its digits could be those of a number in another country.
+ * type ShortCode, and any other number only for a spec of another type.
  */
 export function findIn(
   snapshot: Snapshot,
@@ -33,7 +33,7 @@ export function findIn(
 
 /**
  * What can take precedence over the webhooks of the account's numbers: Messaging Services and Conversations
- * addresses. They change rarely, so they are read once an hour, or sooner with a reason.
+ * addresses. They change rarely, so they are read once an hour, or sooner if there is a reason to (ADR 30).
  */
 export interface AccountSurroundings {
   takenAtMs: number;
@@ -47,7 +47,7 @@ export interface AccountSurroundings {
   services: ReadonlyMap<string, ServiceMembership>;
   /** The digits of the numbers whose texts a Conversations address with autocreation takes. */
   conversations: ReadonlySet<string>;
-  /** The names of the lists that had entries, among those that a server in place of Twilio may lack. */
+  /** The names of the lists that had entries, of the lists that a server that stands in for Twilio may lack. */
   filled: ReadonlySet<string>;
 }
 
@@ -140,7 +140,7 @@ async function membersOf(
 
 /**
  * Makes a snapshot that has numbers and short codes in one map, by their digits. A number and a short code never have
- * the same digits, because only a short code has five or six.
+ * the same digits, because only a short code has five or six digits.
  */
 export function snapshotOf(
   numbers: readonly PhoneNumber[],

@@ -46,7 +46,7 @@ export const noEvidence: Evidence = {
   stop: async () => {},
 };
 
-/** The database with the reports, and the functions that are called for what they show. */
+/** The database with the reports, and the functions that are called when the reports show something new. */
 export interface EvidenceOptions {
   databaseUrl: DatabaseUrl;
   clock: Clock;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { isSilent, type Pace, paced } from "./pace.ts";
 
 const MINUTE = 60_000;
-/** What `paced` makes of a route whose texts were reported at these minutes. */
+/** The pace that `paced` computes for a route whose texts were reported at these minutes. */
 const after = (...minutes: number[]): Pace =>
   minutes.reduce<Pace | undefined>((pace, minute) => paced(pace, minute * MINUTE), undefined)!;
 const busy = [0, 1, 2, 3, 4, 5, 6];

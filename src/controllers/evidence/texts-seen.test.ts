@@ -36,7 +36,7 @@ test("the time of the first text of a token in use is kept, and a token or route
   expect(seen.lastAcceptedAt("u/gone/AC1")).toBeUndefined();
 });
 
-test("beyond the limits a report about a new route or token is ignored, and a report about a known one still counts", () => {
+test("once there are as many routes or tokens as allowed, a report about a new one is ignored and one about a known one counts", () => {
   note("s", "known", 100);
   for (let i = 0; i < 100; i++) note("s", `token ${i}`, 100);
   expect([note("s", "one more", 200), note("s", "known", 200)]).toEqual([undefined, "u/s/AC1"]);

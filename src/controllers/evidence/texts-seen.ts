@@ -28,8 +28,9 @@ export class TextsSeen {
   }
 
   /**
-   * Notes one report. Returns the key of the route if the report is news, and otherwise undefined. Once MOST_ROUTES or
-   * MOST_TOKENS is reached, reports about further routes or tokens are ignored.
+   * Notes one report. Returns the key of the route if the report has a later text of the route or the first text signed
+   * by a token, and otherwise undefined. Ignores reports about new routes once there are MOST_ROUTES, and reports about
+   * new tokens of a route once it has MOST_TOKENS.
    */
   note({ tokenFingerprint, lastAcceptedAtMs: at, ...route }: RouteEvidence): string | undefined {
     if (at === undefined) return undefined;

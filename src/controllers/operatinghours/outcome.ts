@@ -7,7 +7,7 @@ import { timeText } from "../../kube/status/conditions.ts";
 import type { Outcome, Verdict } from "../../kube/status/summarise.ts";
 
 /**
- * The most entries that the CRD allows in `status.upcoming`. The list covers fourteen days, which are about thirty
+ * How many entries the CRD allows at most in `status.upcoming`. The list covers fourteen days, which are about thirty
  * entries for an ordinary calendar.
  */
 const MOST_UPCOMING = 512;

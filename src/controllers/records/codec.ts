@@ -15,7 +15,7 @@ import type { ClaimRecord, OwedRecord, RouteRecord, Shard } from "./record.ts";
  */
 const KEY = "records.v1.json.gz";
 
-/** Encodes a shard that is encoded only once. The same records give the same bytes, whatever their order. */
+/** Encodes a shard for callers that do so only once. The same records give the same bytes, whatever their order. */
 export async function encodeRecords(shard: Shard): Promise<Record<string, string>> {
   return await new RecordsEncoder().encode(shard);
 }

@@ -3,8 +3,9 @@ import { configuredKey } from "./configured.ts";
 import type { OwedRecord } from "./record.ts";
 
 /**
- * The numbers that are owed. They can be looked up by number, by the SmsNumber that held the number, by stream, and
- * by the URLs that the number points at. Each of these lookups has an index, because reconciles use all four.
+ * The owed numbers: nobody holds them, and they were not given back. They can be looked up by number, by the SmsNumber
+ * that held the number, by stream, and by the URLs that the number points at. Each of these lookups has an index,
+ * because reconciles use all four.
  */
 export class OwedNumbers {
   readonly #bySid = new Map<string, OwedRecord>();
@@ -37,8 +38,8 @@ export class OwedNumbers {
     this.#bySid.set(owed.phoneNumberSid, owed);
     this.#sidsByUid.add(owed.uid, owed.phoneNumberSid);
     this.#sidsByStream.add(`${owed.namespaceUid}/${owed.stream}`, owed.phoneNumberSid);
-    // Once the SmsNumber is gone, nobody answers texts to its number any more. So the receivers need not accept texts
-    // at the URLs of the number.
+    // Once the SmsNumber that held the number is gone, nobody answers texts to the number any more. So the receivers
+    // need not accept texts at the URLs of the number.
     if (owed.configured !== undefined && owed.isGone !== true)
       this.#sidsByUrls.add(configuredKey(owed.configured), owed.phoneNumberSid);
   }

@@ -1,7 +1,7 @@
 /**
- * Limits how often one Secret is written. A thousand streams that appear at once make a thousand changes to a few
- * Secrets of several hundred kilobytes. Each write costs the API server and etcd as much as the whole Secret. So
- * changes are gathered, with pauses between the writes. A single change is written at once.
+ * Limits how often one Secret is written. A thousand streams that appear at the same time make a thousand changes to a
+ * few Secrets of several hundred kilobytes. Each write costs the API server and etcd as much as the whole Secret. So
+ * changes are gathered, with pauses between the writes. A single change is written immediately.
  */
 
 import type { Clock } from "../../clock.ts";
@@ -62,7 +62,7 @@ export class PacedWrite {
   }
 
   /**
-   * Resolves when all changes so far are written, which can be at once, and rejects when their write fails. If an
+   * Resolves when all changes so far are written, which can be immediately, and rejects when their write fails. If an
    * earlier write failed, another write is scheduled.
    */
   async durable(): Promise<void> {
@@ -77,7 +77,7 @@ export class PacedWrite {
   }
 
   async #next() {
-    // If the write under way fails, those who wait for that write get the error, so it is ignored here.
+    // If the write under way fails, the callers that wait for it get the error, so the error is ignored here.
     await this.#running?.catch(() => {});
     const waitMs = Math.max(0, this.#nextMs - this.#clock.monotonic());
     await this.#clock.sleep(waitMs, this.#urgent.signal).catch(() => {});

@@ -98,8 +98,8 @@ export interface ClaimRecord {
    */
   previous?: { host: string; savedAtMs: number };
   /**
-   * The times at which a change by somebody else was set back, newest last. Times of more than an hour ago are
-   * dropped.
+   * The times at which a change of the webhook by somebody else was set back, newest last. Times of more than an hour
+   * ago are dropped.
    */
   repairs?: number[];
   /** A contest over the webhook in which the operator stopped setting the webhook back: see smsnumber/contest.ts. */

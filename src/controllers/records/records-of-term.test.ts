@@ -36,7 +36,7 @@ test("records that arrive after the end of their term do not replace the records
   expect(records.claim("PN1")).toEqual(claim);
 });
 
-test("loading fails when the term ends while the records are being rewritten", async () => {
+test("the loading of the records fails when the term ends while the records are being rewritten", async () => {
   const clock = new ManualClock();
   const term = new AbortController();
   const store = {

@@ -133,7 +133,7 @@ describe("records", () => {
     expect(store.saves).toBe(2);
   });
 
-  test("a new token is written at once, together with all other waiting changes", async () => {
+  test("a new token is written immediately, together with all changes of its shard that wait for a write", async () => {
     const key = routeKey(route());
     const change = (more: Partial<RouteRecord>) =>
       records.updateRoute(key, route(), (before) => ({ ...(before ?? route()), ...more }));
@@ -168,7 +168,7 @@ describe("records", () => {
     expect(await timed(records.restored())).toEqual([new Error("too large")]);
   });
 
-  test("a failed write is reported to its callers, and the next attempt writes the change", async () => {
+  test("a failed write is reported to the caller that made the change, and the next attempt writes the change", async () => {
     store.failures = 1;
     await expect(timed(records.putClaim(claim()))).rejects.toThrow("away");
     await timed(records.putClaim(claim()));
@@ -257,7 +257,7 @@ describe("records", () => {
     });
   });
 
-  test("a stream's route in another account has a higher generation than its former one, and is the newest", async () => {
+  test("when a stream moves to another account, its new route has a higher generation than its former route and is the newest", async () => {
     const change = (accountSid: string, more: Partial<RouteRecord>) =>
       timed(
         records.updateRoute(routeKey(route({ accountSid })), route(), (before) => ({
@@ -391,7 +391,7 @@ describe("records", () => {
     expect([...next.routes()]).toHaveLength(4);
   });
 
-  test("many new routes at once cannot exceed the limit of a namespace", async () => {
+  test("many new routes at the same time cannot exceed the limit of a namespace", async () => {
     const add = (stream: string) =>
       records.updateRoute(routeKey(route({ stream })), route({ stream }), () => route({ stream }));
     const results = await timed(Promise.allSettled(["a", "b", "c", "d"].map(add)));

@@ -28,8 +28,8 @@ import { evictedForRoom, type RouteStanding, roomInNamespace } from "./room.ts";
  */
 export const SHARD_LIMIT_BYTES = 900 * 1024;
 /**
- * The most bytes that a new route can add, used until the next write has measured the shard. This is an upper bound,
- * not an average: a route with its claim takes about 243 bytes after compression.
+ * How many bytes a new route is assumed to add until the next write has measured the shard. This is an upper bound, not
+ * an average: a route with its claim takes about 243 bytes after compression.
  */
 const NEW_ROUTE_BYTES = 1500;
 
@@ -88,11 +88,11 @@ interface ShardState {
 type ShardPlace = Pick<RouteRecord, "namespace" | "stream">;
 
 /**
- * Routes, claims and owed numbers. A change applies in memory at once, and is durable when the promise of the method
- * that makes it resolves. Await that promise before you change something at Twilio or a status. Changes within 250 ms
- * share one write. Each shard is written separately, so a shard that cannot be written does not delay streams of other
- * shards. A record is replaced by a new object, never changed in place: encoders and indexes recognise a change by
- * identity (ADR 21).
+ * Routes, claims and owed numbers. A change applies in memory immediately, and is durable when the promise of the
+ * method that makes it resolves. Await that promise before you change something at Twilio or a status. Changes within
+ * 250 ms share one write. Each shard is written separately, so a shard that cannot be written does not delay streams of
+ * other shards. A record is replaced by a new object, never changed in place: encoders and indexes recognise a change
+ * by identity (ADR 21).
  */
 export class Records {
   readonly #options: RecordsOptions;
@@ -111,8 +111,8 @@ export class Records {
   readonly #sidsByStream = new MultiMap<string, string>();
   readonly #sidsByUrls = new MultiMap<string, string>();
   /**
-   * Every inbound URL that a route has, or had while this process knew it. URLs are never removed, because a number
-   * that still has a former URL belongs to us.
+   * Every inbound URL that a route has, or had while this process knew it. URLs are never removed, because a webhook
+   * that still has a former URL is ours.
    */
   readonly #inboundUrls = new Set<string>();
   /**
@@ -136,9 +136,10 @@ export class Records {
   }
 
   /**
-   * Reads every shard, and then writes each shard once, which brings it up to date after a change of ROUTE_SHARDS. Call
-   * it before any other method, at the start of each term of leadership. Resolves with the errors of shards that could
-   * not be written. Streams of such a shard fail when they change something; streams of other shards are not affected.
+   * Reads every shard, and then writes the shards that changed, because a change of ROUTE_SHARDS moves records to other
+   * shards. Call `load` before any other method, at the start of each term of leadership. Resolves with the errors of
+   * shards that could not be written. Streams of such a shard fail when they change something; streams of other shards
+   * are not affected.
    * - `rewrite: false` skips the writes. `smschannel release` uses it, because it removes the records anyway.
    * - If `signal` aborts during the read, what is in memory stays.
    */
@@ -150,7 +151,8 @@ export class Records {
     signal?: AbortSignal;
   } = {}): Promise<unknown[]> {
     const shards = await Promise.all(this.#shards.map((_, shard) => this.#options.store.load(shard)));
-    // An answer that comes after the end of the term may be older than what the next term has read and changed.
+    // An answer that comes after the end of the term is dropped: the next term may have read and changed more recent
+    // records.
     signal?.throwIfAborted();
     for (const map of [
       this.#routes,
@@ -297,8 +299,8 @@ export class Records {
     where: Pick<RouteRecord, "namespace" | "namespaceUid" | "stream">,
     change: (before: RouteRecord | undefined) => RouteRecord | undefined,
   ): Promise<RouteRecord | undefined> {
-    // Nothing may be awaited between the last check for room and `#indexRoute`. Otherwise a thousand callers at once
-    // would all be told that there is room for one route.
+    // Nothing may be awaited between the last check for room and `#indexRoute`. Otherwise a thousand callers at the
+    // same time would all be told that there is room, although only one route fits.
     while (!this.#routes.has(key) && !this.#hasRoom(where)) await this.durable(where);
     const before = this.#routes.get(key);
     const wanted = change(before);
@@ -502,8 +504,8 @@ export class Records {
 }
 
 /**
- * Whether `tokens` has a token that the receivers do not know. From the moment when the token is promoted at Twilio,
- * they refuse texts signed with it.
+ * Whether an existing route gets a token that the receivers do not know. Once that token is promoted, Twilio signs
+ * texts with it, and the receivers refuse these texts.
  */
 function hasNewToken(before: RouteRecord | undefined, { tokens }: RouteRecord): boolean {
   if (before === undefined) return false;

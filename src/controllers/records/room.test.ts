@@ -39,7 +39,7 @@ const namespaceRows: Record<string, [RouteStanding[], Room | "refuse"]> = {
     [live("a"), former("b", 7), former("c", 5), former("d", 6)],
     take(former("c", 5)),
   ],
-  "a former route that the upkeep has not marked yet counts as the youngest": [
+  "a former route that the upkeep has not marked as unneeded yet counts as the youngest": [
     [former("a"), former("b", 7), former("c", 6), former("d")],
     take(former("c", 6), former("b", 7)),
   ],
@@ -90,7 +90,7 @@ const shardRows: Record<string, [RouteStanding[], string[]]> = {
     [former("a", now - 300_000, elsewhere)],
     ["a"],
   ],
-  "a former route of another namespace stays if the upkeep has not marked it yet": [
+  "a former route of another namespace stays if the upkeep has not marked it as unneeded yet": [
     [former("a", undefined, elsewhere)],
     [],
   ],

@@ -78,8 +78,9 @@ export function evictedForRoom(
 }
 
 /**
- * Sorts the routes that nothing has needed for the longest time first. A route that the upkeep has not marked yet
- * counts as the youngest. Routes of the same age are sorted by key, so that the order is the same each time.
+ * Sorts routes so that the one that nothing has needed for the longest time is first. A route that the upkeep has not
+ * marked as unneeded yet counts as the youngest. Routes of the same age are sorted by key, so that the order is the
+ * same each time.
  */
 function oldestFirst(a: RouteStanding, b: RouteStanding): number {
   const [atA, atB] = [a, b].map(({ route }) => route.unneededSinceMs ?? Number.POSITIVE_INFINITY);

@@ -92,8 +92,9 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
 }
 
 /**
- * Returns a function that lists the test routes of a shard: the one test route for the shard that has it, and none for
- * any other shard. The test route is made once; if that fails, the write fails, and the next write tries again.
+ * Returns a function that lists the test routes of a shard: the one test route for the shard that it belongs to, and
+ * none for any other shard. The test route is made once; if that fails, the write of the shard fails, and the next
+ * write tries again.
  */
 function testRoutesOf({ testRoute, shards }: SecretStoreOptions) {
   let made: Promise<Route> | undefined;

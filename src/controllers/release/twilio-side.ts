@@ -129,7 +129,7 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
     /**
      * Deletes the operator's own Secrets, including those with webhooks that were saved for SmsNumbers which are
      * gone. The Secrets with the webhooks of numbers that were not given back stay: nothing else says where the
-     * texts to these numbers went before.
+     * texts to these numbers went before the operator set its own webhook.
      */
     async deleteSecrets(): Promise<{ deleted: number; kept: number }> {
       // An earlier version of the operator also wrote Secrets `{instance}-work-N` with credentials in them, so
@@ -141,8 +141,8 @@ export async function withTwilio(options: TwilioSideOptions, signal: AbortSignal
       const kept = saved.filter((name) => isKeptForNumber(instance, name));
       const gone = saved.filter((name) => !kept.includes(name));
       let deleted = 0;
-      // The Secrets with saved webhooks are deleted first, and the Secrets with the records last. The records name
-      // the saved webhooks, so a second run finds what an interrupted run has left.
+      // The Secrets with saved webhooks are deleted before the Secrets with the records, so that a run that was
+      // interrupted leaves no webhook without the record that says whose it is.
       for (const name of [...gone, ...names, testSecretName(instance)]) {
         if (await client.delete(secrets, { namespace: operatorNamespace, name }, {}, signal)) deleted += 1;
       }

@@ -230,7 +230,7 @@ export class Checks {
         host.observe(problemOf(watched.check, result));
         this.#tell(key);
         if (passed(watched.check) || changed(before, this.verdict(key))) this.#options.onChange(key);
-        // After a probe that passed, the next probes follow at once. After a probe that failed the loop waits, or
+        // After a probe that passed, the next probe follows immediately. After a probe that failed the loop waits, or
         // goes on as soon as another route of the same host passes.
         const soon = watched.check.passes > 0 || (await host.pause(key, wait, term.signal));
         wait = soon ? FIRST_RETRY_MS : wait * 2;
@@ -315,7 +315,8 @@ export class Checks {
     term: Pick<Term, "signal" | "remainingMs">,
   ): Promise<ProbeResult | undefined> {
     return await this.#places.with({ tenant: target.namespaceUid }, async () => {
-      // A process that was frozen may get here before it has noticed that its term is over.
+      // A process that was frozen may get here before it has noticed that its term is over. So the remaining time of
+      // the Lease decides whether it may send a probe.
       if (term.remainingMs() <= 0 || term.signal.aborted) return undefined;
       const { clock, prober } = this.#options;
       // The longest text is sent once for the whole host: it costs more than all other probes together. A limit on

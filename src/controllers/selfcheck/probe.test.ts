@@ -99,7 +99,7 @@ async function firewalled() {
   return { seen, probe };
 }
 
-test("a firewall that refuses requests like Twilio's is confirmed with many requests once, and later with one request of each kind", async () => {
+test("a probe needs many requests to be sure that a firewall refuses requests like Twilio's, and later probes need one of each kind", async () => {
   const { seen, probe } = await firewalled();
   expect(await probe()).toEqual(["PublicUrlAltersRequests", 14]);
   expect(await probe()).toEqual(["PublicUrlAltersRequests", 2]);

@@ -143,8 +143,8 @@ async function sendAsTwilio(
 }
 
 /**
- * Sends up to `times` plain requests. Returns the answer of the first receiver of an older version, or else the last
- * answer.
+ * Sends up to `times` plain requests, and stops at the first answer that is not from a receiver of the present version.
+ * Returns the last answer.
  */
 async function sendPlain(times: number, ask: ProbeAsk): Promise<Met> {
   const met = await send(plain(ask.target, systemClock.now()), ask);

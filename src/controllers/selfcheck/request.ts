@@ -54,7 +54,7 @@ const TEXT: readonly Pair[] = [
  * for what it says.
  */
 const ODDITIES: readonly Pair[] = [
-  // Twilio sends no field name twice, but its libraries define how a form that has a field name twice is signed.
+  // Twilio sends no field name twice, but its libraries define how such a form is signed, so the self-check sends one.
   ["Tag", "one"],
   ["Tag", "two"],
   ["ButtonText", "ends with a blank "],

@@ -22,9 +22,9 @@ describe("the self-check of a route", () => {
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1)))).toBe(false));
   test("is complete after three passes in a row", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), answered(1)))).toBe(true));
-  test("begins to count passes again after a failure", () =>
+  test("counts passes from zero again after a failure", () =>
     expect(passed(checkedBy(newCheck(1), answered(1), answered(1), failed, answered(1)))).toBe(false));
-  test("does not count answers from a receiver with an older route as passes, and reports them if they go on", () => {
+  test("does not count answers from a receiver with an older route as passes, and is False after five of them in a row", () => {
     const check = checkedBy(newCheck(2), answered(2), answered(2), answered(1));
     expect(check.passes).toBe(0);
     expect(verdictOf(check, undefined, 9)).toEqual({ status: "Unknown" });
@@ -45,7 +45,7 @@ describe("the self-check of a route", () => {
       reason: "PublicUrlUnreachable",
     });
   });
-  test("is True for a while when a text arrived after the failure", () => {
+  test("is True for 15 minutes after a text that arrived after the failed probe", () => {
     const check = checkedBy(newCheck(1), failed);
     expect(verdictOf(check, 5, 10).status).toBe("True");
     expect(verdictOf(check, 5, 5 + PROOF_MS).status).toBe("False");

@@ -1,7 +1,7 @@
 /**
  * Turns probes into a verdict. Pure. A single failed probe proves little: it may come from a rolling update or a lost
- * packet. A condition Ready that turns False wakes people and stops Argo CD, so a route that had worked must fail
- * three times in a row.
+ * packet. A condition Ready that turns False wakes people and stops Argo CD, so a route that had worked counts as
+ * failing only after three failures in a row.
  */
 
 import type { Reason } from "../../api/reasons.ts";
@@ -34,8 +34,8 @@ export interface RouteCheck {
   /** How many probes in a row have failed. */
   failures: number;
   /**
-   * Whether the route has passed often enough once since this process began. From then on a failure counts only when
-   * it repeats.
+   * Whether the route has passed often enough and has not failed three times in a row since. While this is true,
+   * failures do not change the verdict.
    */
   proven: boolean;
   lastFailure?: ProbeProblem & { atMs: number };
@@ -52,8 +52,8 @@ export const PASSES_NEEDED = 3;
  */
 export const FAILURES_ALLOWED = 3;
 /**
- * How many failed probes of a new route are normal because the receivers do not know the route yet. With the growing
- * pauses between probes this is about four seconds.
+ * How many failures make a route that the receivers do not know count as failing. Fewer are normal, because it takes a
+ * moment until receivers know a new route. With the growing pauses between probes this is about four seconds.
  */
 export const LOADING_FAILURES = 5;
 /** For this long after Twilio delivered a text, the text proves that the public URL works, just as a probe does. */

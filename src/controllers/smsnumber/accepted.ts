@@ -108,8 +108,8 @@ function repliesMissing({ number, stream, inService }: AcceptanceInput): Refusal
 }
 
 /**
- * Refuses operating hours when the WorkStream does not allow automatic texts, as by default. Operating hours send
- * automatic texts ("we are closed").
+ * Refuses operating hours when the WorkStream does not allow automatic texts (the default), because operating hours
+ * send such texts ("we are closed").
  */
 function hoursNotAllowed({ number, stream }: AcceptanceInput): Refusal | undefined {
   if (number.spec.operatingHoursRef === undefined || stream?.spec.allowAutomatedMessages === true)
@@ -132,8 +132,8 @@ function hoursMissing({ number, hoursExist }: AcceptanceInput): Refusal | undefi
 }
 
 /**
- * Is the number in a Messaging Service? The last reading of the Twilio account decides. Before there is a reading
- * the status decides, so that a restart does not refuse a short code for a moment.
+ * Is the number in a Messaging Service? The last reading of the Twilio account decides. Before the first reading the
+ * status decides: otherwise the operator would refuse a short code for a moment after each restart.
  */
 export function isInService(
   deps: Pick<SmsNumberDeps, "streams">,

@@ -58,8 +58,8 @@ export async function gather(deps: SmsNumberDeps, ctx: ReconcileContext<SmsNumbe
 
 /**
  * The options of calls to Twilio on behalf of this SmsNumber: its namespace is the tenant, and the calls use the
- * lane of the attempt. A read ends as soon as the SmsNumber is deleted. An update that was sent does not: it could
- * take effect after the changes that the deletion makes at Twilio, so its answer is waited for.
+ * lane of the attempt. A read ends as soon as the SmsNumber is deleted. The answer to an update that was sent is
+ * waited for, because the update could take effect after the changes that the deletion makes at Twilio.
  *
  * After `deadline` aborts, no call begins, and a call in progress ends.
  */

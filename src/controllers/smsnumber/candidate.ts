@@ -36,7 +36,7 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
     namespace,
     name: object.metadata.name,
     stream: `${namespace}/${stream}`,
-    // An object without a readable creation time sorts as the oldest. Every replica then decides alike.
+    // An object without a readable creation time counts as the oldest, so that every replica decides alike.
     createdAtMs: Date.parse(object.metadata.creationTimestamp ?? "") || 0,
     eligible:
       effectiveNumber(object).managementPolicy === "Manage" &&
@@ -50,8 +50,8 @@ export function candidateOf(deps: CandidateDeps, object: SmsNumber): Candidate {
         : state === undefined || state.credentials.ok
           ? undefined
           : false,
-    // The holder of a claim keeps its number even if a reading of the account does not show the number, or before
-    // there is a reading. The number counts as gone only after Twilio was asked for this one number.
+    // The holder of a claim keeps its number even while no reading of the account shows the number: the number
+    // counts as gone only after Twilio was asked for this one number.
     phoneNumberSid: number?.sid ?? deps.records.claimOf(object.metadata.uid!)?.phoneNumberSid,
   };
 }

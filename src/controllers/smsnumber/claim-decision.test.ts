@@ -62,24 +62,24 @@ const rows: Record<string, ClaimRow> = {
     sameNumber: [other({ createdAtMs: 200 })],
     want: "free",
   },
-  "among SmsNumbers of the same age the first namespace by name wins": {
+  "among SmsNumbers of the same age, the one whose namespace comes first by name wins": {
     sameNumber: [other()],
     want: "numberTaken",
   },
-  "among SmsNumbers of the same age and namespace the first name wins": {
+  "among SmsNumbers of the same age and namespace, the one whose name comes first wins": {
     sameNumber: [other({ namespace: "b", name: "zebra" })],
     want: "free",
   },
-  "the stream is taken when another number holds it": {
+  "the stream is taken when another SmsNumber holds a number for it": {
     holders: { PN2: "other" },
     sameStream: [other({ stream: "support", phoneNumberSid: "PN2", createdAtMs: 300 })],
     want: "streamTaken",
   },
-  "the stream is taken when the account owns an older number of the stream": {
+  "the stream is taken when an older SmsNumber names a number for it that the account owns": {
     sameStream: [other({ stream: "support", phoneNumberSid: "PN2", createdAtMs: 1 })],
     want: "streamTaken",
   },
-  "the stream is free when its older number is a typo that the account does not own": {
+  "the stream is free when an older SmsNumber names a number for it that the account does not own": {
     sameStream: [other({ stream: "support", phoneNumberSid: undefined, found: false, createdAtMs: 1 })],
     want: "free",
   },

@@ -3,8 +3,8 @@
  *
  * Naming a number in a spec is not enough for a claim: only an SmsNumber whose Twilio account owns the number
  * (`found`) counts. So a typo or malice in one namespace takes nothing from another. The holder of a claim keeps
- * it, whatever other SmsNumbers appear: a number in use must not change hands because an object was recreated with
- * an older time. Among SmsNumbers without a claim the oldest wins, as in the Gateway API.
+ * it, whatever other SmsNumbers appear: a number in use must not change hands because an older SmsNumber comes to
+ * name it too. Among SmsNumbers without a claim the oldest wins, as in the Gateway API.
  */
 
 /** The facts about an SmsNumber that decide about claims. */

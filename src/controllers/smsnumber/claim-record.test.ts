@@ -45,7 +45,7 @@ describe("claimSet says how an update at Twilio changes the record of a claim", 
       {},
       { configured, previous: { host: "crm.example.com", savedAtMs: NOW } },
     ],
-    "after the first update of a number with an application, the record names the application": [
+    "after the first update of a number that had an application, the record says so instead of a host": [
       claim,
       webhook({ smsApplicationSid: "AP1", smsUrl: "" }),
       {},

@@ -20,7 +20,7 @@ interface Taken {
 
 /**
  * The claim after a reading of the account showed that the webhook already leads to this operator, whether this
- * process set the webhook or an earlier one. If there was a contest, it is over.
+ * process or an earlier process set the webhook. If there was a contest, it is over.
  */
 export function claimWired({ claim, saved, now }: Taken, ours: Webhook): ClaimRecord {
   const { contest, ...rest } = claim;
@@ -59,7 +59,7 @@ function configured(claim: ClaimRecord, { smsUrl, smsFallbackUrl }: Webhook, now
 
 /**
  * Where texts went before this operator set its webhook: only the host, since a URL can hold secrets. The host is
- * recorded with the first update, because a foreign webhook that appears later is drift.
+ * recorded only with the first update: a foreign webhook that appears after that is drift.
  */
 function previous(
   claim: ClaimRecord,

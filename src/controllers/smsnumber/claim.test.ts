@@ -79,7 +79,7 @@ test("an SmsNumber keeps the number that it claimed while another SmsNumber was 
   expect(late).not.toHaveProperty("go");
 });
 
-test("when two SmsNumbers claim a number at once, exactly one gets it", async () => {
+test("when two SmsNumbers claim a number at the same time, exactly one gets it", async () => {
   const { records, known, hold } = release();
   known.add("b/support");
   let write = () => {};

@@ -22,8 +22,8 @@ import { oweNumber } from "./previous/owed.ts";
  */
 const UNDECIDED_MS = 10_000;
 /**
- * How soon a waiting SmsNumber decides again. Nothing wakes it when the account of the older SmsNumber has
- * been read. Deciding again makes no request.
+ * How soon an SmsNumber that waits for an older one decides about its claim again. Nothing wakes it when the older
+ * one's account has been read. Deciding again makes no request.
  */
 const ASK_AGAIN_MS = 500;
 
@@ -123,8 +123,8 @@ function judgeClaim({ deps, object, namespace, stream }: NumberAttempt): ClaimDe
 
 /**
  * Gives up the claim of an SmsNumber that was changed to `managementPolicy: Observe`. The webhook at Twilio stays
- * as it is, since Observe forbids a change. The number is recorded as owed, so that the saved webhook, which the
- * number had before this operator, is not lost.
+ * as it is, since Observe forbids a change. If it leads to this operator, the number is recorded as owed, so that
+ * the saved webhook, which the number had before this operator, is not lost.
  */
 async function letGoOfClaim(attempt: NumberAttempt, { seen }: FoundNumber) {
   const { deps, ctx, object } = attempt;

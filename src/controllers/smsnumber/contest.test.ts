@@ -24,7 +24,7 @@ const rows: Record<string, [ContestInput, ReturnType<typeof judgeContest>]> = {
     "repair",
   ],
   "a contest goes on while the foreign webhook stays the same": [input({ contest: under }), under],
-  "another foreign change starts the contest's hour again": [
+  "another foreign change during a contest moves its end to an hour after that change": [
     input({ contest: under, seen: "theirs, again" }),
     { sinceMs: now, generation: 1, seen: "theirs, again" },
   ],

@@ -40,7 +40,7 @@ export function smsNumberController(
       informer,
       queue,
       finalizer: FINALIZER,
-      // A deletion whose time is nearly over goes to the head of the queue. It may wait for DELETE_TIMEOUT in all,
+      // A deletion whose time is over goes to the head of the queue, so that it waits for DELETE_TIMEOUT in all, and
       // not for DELETE_TIMEOUT plus the time in the queue.
       urgentInMs: (number) => urgentInMs(number, () => deps.seen.deletionLeftMs(number)),
       ownStatus: ownNumberStatus,
@@ -54,8 +54,8 @@ export function smsNumberController(
       finalize: smsNumberFinalizer(deps, endings),
       onFailure: failedVerdicts,
       onGone(object) {
-        // How the deletion ended is forgotten only now: until the object is really gone, an attempt may have to
-        // report the same ending again.
+        // How the deletion ended is remembered until the object is really gone, because an attempt may have to report
+        // the same ending again.
         endings.forget(object.metadata.uid!);
         onGone(object);
       },

@@ -41,14 +41,14 @@ export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundN
   const { deps, object, namespace, stream } = attempt;
   const key = `${namespace}/${stream}`;
   const state = deps.streams.get(key);
-  // The reason why nothing is known of the WorkStream yet, for example because Twilio does not answer. It also
-  // keeps the number from being found.
+  // Why nothing is known of the WorkStream yet, for example because Twilio does not answer. Undefined when something
+  // is known of it, or when no attempt at it has failed.
   const failure = deps.streams.failure(key);
   // While nothing is known of the WorkStream because Twilio does not answer, nothing can be known of its number
   // either. So report the WorkStream's reason for the number as well.
   if (state === undefined && failure !== undefined) throw new Failure(failure.reason, failure.message);
-  // The WorkStream's reconciler wakes this SmsNumber as soon as it knows more. Write no partial status meanwhile:
-  // at a start, each partial status would cost a write for each of thousands of numbers.
+  // The WorkStream's reconciler wakes this SmsNumber as soon as it knows more. Until then the findings in the status
+  // stay: when the process starts, a partial status would cost one more write for each of thousands of numbers.
   if (state === undefined)
     return {
       stop: outcome(attempt, {
@@ -76,7 +76,8 @@ export async function findNumber(attempt: NumberAttempt): Promise<StepEnd<FoundN
   // Twilio would refuse an SmsUrl on a number that cannot receive SMS (error 21407).
   if (!number.capabilities.sms)
     return { stop: outcome(attempt, { accepted: accepted(attempt), found: notCapable, url: notCapable }) };
-  // There is no route yet. The WorkStream's reconciler records the route, and then wakes this SmsNumber.
+  // If there is no route yet, the attempt ends here: the WorkStream's reconciler wakes this SmsNumber when it has
+  // recorded the route.
   const route = deps.records.route(state.routeKey);
   if (route === undefined)
     return { stop: outcome(attempt, { accepted: accepted(attempt), found: "good", url: "unknown" }) };
@@ -134,9 +135,9 @@ export async function seeService(attempt: NumberAttempt): Promise<void> {
 }
 
 /**
- * Finds a number that is newer than the list, since users buy a number and apply its SmsNumber at once. This costs
- * one call, which asks for the number's digits, and is done only for a user's change, so that a typo does not cost
- * a call at each resync. Short codes are skipped: nobody can buy one within minutes.
+ * Finds a number that is newer than the list, since users buy a number and apply its SmsNumber soon after. This
+ * costs one call, which asks for the number's digits, and is done only for a user's change, so that a typo does not
+ * cost a call at each resync. Short codes are skipped: nobody can buy one within minutes.
  */
 async function boughtJustNow(
   { ctx, object }: NumberAttempt,
@@ -175,8 +176,8 @@ const notCapable = {
 async function notInAccount(attempt: NumberAttempt): Promise<Outcome> {
   const { deps, object, namespaceUid, stream } = attempt;
   const claim = deps.records.claimOf(object.metadata.uid!);
-  // The number was found once, and the status does not yet say that it is gone. An earlier attempt may have ended
-  // the claim and then failed in a later write. In that case finish the work of that attempt here.
+  // True when the number was found once, and the status does not yet say that it is gone. An earlier attempt may then
+  // have ended the claim and failed in a later write, so this attempt finishes its work.
   const isNews =
     object.status?.phoneNumberSid !== undefined &&
     conditionOf(object.status, "NumberFound")?.reason !== "NumberNotInAccount";
@@ -210,8 +211,8 @@ const leftByEarlierAttempt = ({ deps, object }: NumberAttempt): HeldNumber | und
     );
 
 /**
- * Ends the claim. If the operator never set the number's webhook, the number is simply free again. Otherwise the
- * number becomes owed, with a warning in the log and an event.
+ * Ends the claim. If the operator never set the number's webhook, the number is free again. Otherwise the number
+ * becomes owed, with a warning in the log and an event.
  */
 async function letGoOf({ deps, ctx }: NumberAttempt, held: HeldNumber): Promise<EventNote[]> {
   const claim = deps.records.claimOf(held.uid);

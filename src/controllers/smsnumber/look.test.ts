@@ -43,9 +43,9 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     input({ touchedAtMs: now - 200, numbersReadMs: now - 100, surroundingsReadMs: now - 100 }),
     nothing,
   ],
-  "the list of numbers and the surroundings are read at once when a user changes a number that does not work":
+  "the list of numbers and the surroundings are read immediately when a user changes a number that does not work":
     [input({ isReady: false, touchedAtMs: now - 200 }), { numbers: false, surroundings: false }],
-  "the list of numbers is read at once, and the surroundings as soon as the limit on readings allows it": [
+  "the list of numbers is read now, and the surroundings as soon as the limit on readings allows it": [
     input({
       isReady: false,
       touchedAtMs: now - 200,
@@ -62,7 +62,7 @@ const rows: Record<string, [LookInput, ReturnType<typeof isEnough>]> = {
     input({ isWired: false, isReady: false, numbersReadMs: now - 59_000, surroundingsReadMs: now - 59_000 }),
     nothing,
   ],
-  "an older reading is not enough for a number whose webhook is not set yet": [
+  "a reading that is over a minute old is not enough for a number whose webhook is not set yet": [
     input({ isWired: false, isReady: false, numbersReadMs: now - 61_000, surroundingsReadMs: now - 61_000 }),
     { numbers: false, surroundings: true },
   ],

@@ -50,15 +50,15 @@ export interface Look {
  */
 const FRESH_MS = 60_000;
 /**
- * A user's change of a number that works is carried out at once, without a new reading of the account. The reading
- * follows one second later, and shows whether something changed at Twilio.
+ * A user's change of a number that works is carried out immediately, without a new reading of the account. The
+ * reading follows one second later, and shows whether something changed at Twilio.
  */
 const AFTER_A_CHANGE_MS = 1000;
 
 /**
  * Decides how fresh the readings must be. When no user changes anything, the account's own resyncs are enough: they
  * show drift. A user who edits an SmsNumber may just have changed something at Twilio too and wants to see the
- * effect. Then the account is read at once, as far as the operator's limit for such readings allows. Pure.
+ * effect. Then the account is read immediately, as far as the operator's limit for such readings allows. Pure.
  */
 export function lookOf(input: LookInput): Look {
   const { isWired, isReady, touchedAtMs, nowMs, numbersReadMs, surroundingsReadMs, resyncsFail } = input;
@@ -71,9 +71,9 @@ export function lookOf(input: LookInput): Look {
     const allSeen = isSeen(numbersReadMs) && isSeen(surroundingsReadMs);
     return { numbersSinceMs: 0, surroundingsSinceMs: 0, ...(allSeen ? {} : { againInMs: laterMs }) };
   }
-  // A user who sets up a webhook at Twilio and then applies an SmsNumber means the webhook that is at Twilio now.
-  // An older reading would not show that webhook, and the operator would overwrite it unseen. While resyncs fail,
-  // the last snapshot may be out of date, so only a new reading will do.
+  // A user may set up a webhook at Twilio and then apply an SmsNumber. A reading from before that would not show the
+  // webhook, and the operator would overwrite it unseen. While resyncs fail, the last snapshot may be out of date, so
+  // only a new reading is fresh enough.
   const sinceMs = isWired ? (resyncsFail ? nowMs : touchedAtMs) : Math.max(nowMs - FRESH_MS, touchedAtMs);
   const numbersSinceMs = Math.min(nowMs, sinceMs);
   const waitMs = input.surroundingsFromMs - nowMs;
@@ -96,9 +96,9 @@ const BY_SURROUNDINGS: ReadonlySet<string> = new Set<Reason>([
 ]);
 
 /**
- * Is the number not Ready because of something that is normally read only once an hour? Then each resync reads that
- * as well. A missing number counts only if it is a short code, because each resync lists all other numbers anyway.
- * Pure.
+ * Is the number not Ready because of something that is normally read only once an hour? If so, each resync reads
+ * that thing too. A missing number counts only if it is a short code, because each resync lists all other numbers
+ * anyway. Pure.
  */
 export function waitsForSurroundings({ spec, status }: SmsNumber): boolean {
   return ["Accepted", "NumberFound", "InboundUrlReady"].some((type) => {

@@ -14,7 +14,7 @@ import { readyVerdict, verdict } from "../workstream/verdicts.ts";
 import type { NumberAttempt } from "./attempt.ts";
 import type { SeenNumber } from "./found.ts";
 
-/** What one step found for its condition: good, not known yet, or the reason why not. */
+/** What one step found for its condition: good, not known yet, or the reason why the condition is False. */
 export type StepFinding = "good" | "unknown" | { reason: Reason; message: string };
 
 /** The finding for each condition. `Ready` follows from all of them. */
@@ -24,7 +24,7 @@ export interface NumberFacts {
   url: StepFinding;
 }
 
-/** Type, reason and message of each condition when the check passes. */
+/** Type, reason and message of each condition whose finding is good. */
 const good: Record<keyof NumberFacts, [string, Reason, string]> = {
   accepted: ["Accepted", "Accepted", "the spec is valid, and this SmsNumber may have the number"],
   found: ["NumberFound", "NumberFound", "the Twilio account owns the number, and the number can receive SMS"],

@@ -5,7 +5,7 @@
  * shows the first cause.
  *
  * Every attempt starts from what Twilio and the records say now, and keeps nothing from the attempt before. So when
- * a process dies at any point, the next process simply repeats the steps.
+ * a process dies at any point, the next process repeats the steps.
  */
 
 import type { SmsNumber } from "../../api/index.ts";
@@ -41,8 +41,8 @@ export function smsNumberReconciler(deps: SmsNumberDeps) {
 
 async function steps(attempt: NumberAttempt): Promise<Outcome> {
   const { deps, object, namespace } = attempt;
-  // The WorkStreams of this namespace cannot be listed, because a permission is missing or the process has just
-  // started. Report the last conditions unchanged: "not found" would be a guess, and Argo CD would show the
+  // While the WorkStreams of this namespace cannot be listed (a permission is missing, or the process has just
+  // started), report the last conditions unchanged: "not found" would be a guess, and Argo CD would show the
   // application as degraded because of it. The log and /readyz name the cause.
   if (!deps.seen.knowsWorkStreams(namespace)) return outcome(attempt, known(object));
   await seeService(attempt);

@@ -1,6 +1,6 @@
 /**
- * The watched cluster, with the questions that the SmsNumber controller has about it. Every answer comes from
- * memory, except a namespace's UID, which may need a request.
+ * Answers the questions that the SmsNumber controller has about the watched cluster. Every answer comes from memory,
+ * except a namespace's UID, which may need a request.
  */
 
 import type { SmsNumber, WorkStream } from "../../api/index.ts";

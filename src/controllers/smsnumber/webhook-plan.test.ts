@@ -86,7 +86,7 @@ const rows: Record<string, [PlanInput, unknown]> = {
     input({ seen: { ...foreign, smsFallbackUrl: "https://flows.example.net/f" }, policy: always }),
     set({ save: { ...foreign, smsFallbackUrl: "https://flows.example.net/f" } }),
   ],
-  "an application is saved without the operator's own URL under it": [
+  "an application is saved without the operator's own URL beside it": [
     input({ seen: { ...ours, smsApplicationSid: "AP1" }, policy: always }),
     set({ save: application }),
   ],
@@ -106,7 +106,7 @@ const rows: Record<string, [PlanInput, unknown]> = {
     input({ seen: { ...ours, smsUrl: url }, configuredUrl: ours.smsUrl }),
     set({ repairOf: "sms.example.com" }),
   ],
-  "a changed PUBLIC_URL sets the webhook again and does not count as drift": [
+  "when PUBLIC_URL was changed, the webhook is set again without counting as drift": [
     input({ seen: formerUrl, configuredUrl: formerUrl.smsUrl }),
     set(),
   ],

@@ -59,8 +59,8 @@ export interface PlanInput {
 /**
  * Decides the next step for a number that this SmsNumber may configure. Pure.
  *
- * The order of the checks matters. Whatever takes precedence at Twilio makes the operator's URL pointless, so it
- * comes first. Rules that forbid a change come before the question whether a change is worthwhile. The takeover
+ * The order of the checks matters. Whatever takes precedence at Twilio makes the operator's URL pointless, so it is
+ * checked first. Rules that forbid a change come before the question whether a change is worthwhile. The takeover
  * rule is reported before the self-check, because a person must act on it, while a failing self-check can recover
  * by itself.
  */
@@ -101,8 +101,8 @@ function firstTime(input: PlanInput): Plan {
   const { seen, ours, isOurs } = input;
   const set = { do: "set", webhook: ours } as const;
   if (seen.smsApplicationSid !== "") return { ...set, save: withoutOurs(input) };
-  // The webhook leads to this operator already: another SmsNumber set it, or a process that ended before it could
-  // record that. The original webhook was saved at that time, so it stays as saved.
+  // If the webhook leads to this operator already, another SmsNumber set it, or a process that ended before it could
+  // record the update. The original webhook was saved at that time, so nothing is saved now.
   if (pointsAt(seen, isOurs)) return set;
   return seen.smsUrl === "" ? { ...set, discard: true } : { ...set, save: withoutOurs(input) };
 }

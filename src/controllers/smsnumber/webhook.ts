@@ -28,7 +28,7 @@ import { type Plan, plan } from "./webhook-plan.ts";
 /**
  * How long the first outcome waits for the self-check, so that one status write reports the webhook and the check
  * together. If the receiver cannot be reached, the self-check fails sooner and ends the wait. The full time is only
- * needed when hundreds of routes become known at once.
+ * needed when hundreds of routes become known at the same time.
  */
 const FIRST_VERDICT_MS = 10_000;
 
@@ -79,8 +79,8 @@ async function planInput(attempt: NumberAttempt, { route, seen, claim }: NumberT
 
 /**
  * Returns the reason why the number must not be pointed at the URL yet, if there is one. With URL_CHECK=enforce the
- * newest generation of the route must have passed the self-check. Only then is it certain that the receivers know
- * this route with this number (ADR 14).
+ * newest generation of the route must have passed the self-check, which proves that the receivers know this route
+ * with this number (ADR 14).
  */
 async function urlProblem(
   { deps, ctx, namespace, stream }: NumberAttempt,

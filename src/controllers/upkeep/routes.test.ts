@@ -13,7 +13,7 @@ const route = (unneededSinceMs?: number) =>
 const rows: Record<string, [RouteRecord, { stream: boolean; claim: boolean }, RouteUpkeep["do"]]> = {
   "keeps the route while its stream exists": [route(), { stream: true, claim: false }, "keep"],
   "keeps the route while a number still points at it": [route(), { stream: false, claim: true }, "keep"],
-  "marks the route when nothing needs it any more": [route(), { stream: false, claim: false }, "mark"],
+  "marks the route as unneeded if nothing needs it": [route(), { stream: false, claim: false }, "mark"],
   "keeps the route until nothing has needed it for an hour": [
     route(now - UNNEEDED_ROUTE_MS + 1),
     { stream: false, claim: false },
@@ -24,7 +24,7 @@ const rows: Record<string, [RouteRecord, { stream: boolean; claim: boolean }, Ro
     { stream: false, claim: false },
     "drop",
   ],
-  "removes the mark of the route when its stream is created again in time": [
+  "no longer marks the route as unneeded when its stream is created again within the hour": [
     route(now - 1),
     { stream: true, claim: false },
     "unmark",

@@ -102,9 +102,10 @@ export class Upkeep {
   }
 
   /**
-   * Ends a claim whose SmsNumber is gone. If no webhook was saved and no update was answered, nothing of ours can be
-   * at Twilio, because the former webhook is saved before an update is sent. In all other cases the number is owed:
-   * an update may have taken effect at Twilio although the record does not say so.
+   * Ends a claim whose SmsNumber is gone. If no webhook was saved and no update was answered, no update was sent: the
+   * former webhook is saved before that. (A number without a former webhook has nothing to save. For such a number an
+   * update that was sent and never answered stays unnoticed here.) In all other cases the number is owed: an update may
+   * have taken effect at Twilio although the record does not say so.
    */
   async #dropClaim(claim: ClaimRecord): Promise<void> {
     const { previous, records } = this.#options;
@@ -118,8 +119,8 @@ export class Upkeep {
   }
 
   /**
-   * Records and reports a number whose finalizer a user removed. That user meant to let go of the number, but may not
-   * know what stays at Twilio, so this is logged and counted.
+   * Records as owed a number whose SmsNumber is gone because a user removed its finalizer. That user meant to let go of
+   * the number, but may not know what stays at Twilio, so this is logged and counted.
    */
   async #tell(held: HeldNumber): Promise<void> {
     const { log, previous, metrics } = this.#options;
@@ -157,8 +158,8 @@ export class Upkeep {
 }
 
 /**
- * How long a saved webhook is kept until its number is held again. It is not kept for ever, because its URL can hold
- * a password (ADR 31).
+ * How long a saved webhook is kept for a number that no SmsNumber holds. It is not kept for ever, because its URL can
+ * hold a password (ADR 31).
  */
 export const KEPT_MS = 90 * 86_400_000;
 

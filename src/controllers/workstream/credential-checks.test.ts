@@ -70,7 +70,7 @@ test("Twilio's answer about credentials is forgotten when no stream has these cr
   expect(asked).toEqual(["one", "two", "one"]);
 });
 
-test("refused credentials are not checked again until a resync, unless their stream is deleted", async () => {
+test("refused credentials are not checked again until a resync, unless the only stream that has them is deleted", async () => {
   answer = async () => {
     throw new Failure("TwilioUnauthorized", "no");
   };
@@ -121,7 +121,7 @@ test("after a check that failed in an outage of Twilio, credentials are not chec
   expect(asked).toHaveLength(2);
 });
 
-test("a check of credentials that was aborted without an answer is made again at once", async () => {
+test("when a check of credentials was aborted without an answer, the next attempt checks them again", async () => {
   answer = async () => {
     throw new Error("the term is over");
   };
@@ -131,7 +131,7 @@ test("a check of credentials that was aborted without an answer is made again at
   expect(asked).toHaveLength(2);
 });
 
-test("many refused calls cause one new check if the credentials are good, and no check if they are bad", async () => {
+test("many refused calls cause one new check of credentials that counted as good, and none of credentials known to be bad", async () => {
   await check("team/a", "one");
   const slow = Promise.withResolvers<CredentialCheck>();
   answer = () => slow.promise;

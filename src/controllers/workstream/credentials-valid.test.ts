@@ -5,7 +5,7 @@ import type { CallOptions } from "../../twilio/twilio.ts";
 import { judgeCredentials } from "./credentials-valid.ts";
 import type { WorkStreamDeps } from "./deps.ts";
 
-test("the check of credentials counts for the namespace as the tenant, and ends when the attempt gives up", async () => {
+test("a check of credentials calls Twilio with the namespace as the tenant, and ends when the attempt gives up", async () => {
   let asked: CallOptions | undefined;
   const deps = {
     secrets: {

@@ -26,7 +26,7 @@ export interface CredentialFacts {
   onlyTokens?: { accountSid: string; accepted: readonly string[] } | undefined;
   /** The resourceVersion of the Secret that was judged; undefined when no Secret could be read. */
   secretVersion: string | undefined;
-  /** The failure, when Twilio could not be reached and the attempt goes by what was known before. */
+  /** The failure, when Twilio could not be reached and the attempt relies on what was known before. */
   unobserved: Failure | undefined;
 }
 
@@ -93,7 +93,7 @@ async function askTwilio(
   } catch (error) {
     const recorded = deps.records.route(routeKey({ ...where, accountSid: credentials.accountSid }));
     const transient = error instanceof Failure && error.class === "transient";
-    // Twilio accepted exactly these credentials before, so they stay good during an outage.
+    // During an outage the credentials stay good if Twilio accepted exactly these credentials before.
     if (
       !transient ||
       recorded === undefined ||

@@ -6,7 +6,7 @@ const hash = (text: string) => createHash("sha256").update(text).digest("hex").s
 const long = "x".repeat(256 * 1024);
 
 const rows: Record<string, [string | undefined, string | undefined, ReturnType<typeof forgetOf>]> = {
-  "no annotation: former tokens stay": [undefined, undefined, { forget: false, forgotten: undefined }],
+  "without an annotation former tokens stay": [undefined, undefined, { forget: false, forgotten: undefined }],
   "the first value of the annotation ends former tokens": [
     "now",
     undefined,
@@ -17,7 +17,7 @@ const rows: Record<string, [string | undefined, string | undefined, ReturnType<t
     undefined,
     { forget: true, forgotten: hash("") },
   ],
-  "the same value does not act a second time": [
+  "the same value of the annotation does not end former tokens a second time": [
     "now",
     hash("now"),
     { forget: false, forgotten: hash("now") },
@@ -27,7 +27,7 @@ const rows: Record<string, [string | undefined, string | undefined, ReturnType<t
     hash("now"),
     { forget: true, forgotten: hash("again") },
   ],
-  "a value that an older version recorded without hashing it does not act again": [
+  "a value that an older version recorded without hashing it does not end former tokens again": [
     "now",
     "now",
     { forget: false, forgotten: hash("now") },

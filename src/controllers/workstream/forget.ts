@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * The name of an annotation that users set on a WorkStream. With any value the annotation ends former tokens at
- * once. Each value acts only once, so that an annotation that stays in Git does not end former tokens at every
+ * The name of an annotation that users set on a WorkStream. With any value the annotation ends former tokens
+ * immediately. Each value acts only once, so that an annotation that stays in Git does not end former tokens at every
  * later rotation.
  */
 export const FORGET_ANNOTATION = "smschannel.dev/forget-previous-token";

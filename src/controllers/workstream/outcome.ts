@@ -42,7 +42,7 @@ export function outcome(
     url: urlFact(deps, route),
     number: deps.numberOf(namespace, stream),
     ruleProblems: deps.routing.problems(object),
-    // A new leader has checked nothing yet, so verdicts in the status that are certain still count.
+    // A new leader has checked nothing yet, so it uses the verdicts in the status that still hold.
     known: knownOf(object, urlsOf(deps.urls, namespace, stream).inbound),
   };
   const verdicts = streamVerdicts(facts);

@@ -41,7 +41,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "b" }, { token: "a", retiredAtMs: now - 5000, notAfterMs: now - 1000 + AFTER_NEWER_SEEN_MS }],
   ],
-  "a text that the current token signed before the other was retired counts as signed at the retirement": [
+  "a retired token ends an hour after its retirement if the current token had signed a text before": [
     input({
       known: [{ token: "a" }, { token: "b" }],
       accepted: ["b"],
@@ -63,7 +63,7 @@ const rows: Record<string, [RotationInput, TokenRecord[]]> = {
     }),
     [{ token: "b" }],
   ],
-  "former tokens end at once when the user asks for it": [
+  "former tokens end immediately when the user asks for it": [
     input({
       known: [{ token: "a" }, { token: "c", retiredAtMs: 1, notAfterMs: now + 9 }],
       accepted: ["b"],

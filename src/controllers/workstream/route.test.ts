@@ -28,7 +28,7 @@ const rows: Record<string, [UrlRecord[], (urls: UrlRecord) => boolean, UrlRecord
     ({ inbound }) => inbound.includes("//old/"),
     [urls("new"), urls("old")],
   ],
-  "a former fallback URL gets an end once numbers point at the new fallback URL": [
+  "a former fallback URL begins to expire once numbers point at the new fallback URL": [
     [{ ...urls("new"), fallback: "https://old/fallback/team/support" }],
     ({ inbound, fallback }) => inbound === urls("new").inbound && fallback === urls("new").fallback,
     [urls("new"), { ...urls("new"), fallback: "https://old/fallback/team/support", replacedAtMs: now }],

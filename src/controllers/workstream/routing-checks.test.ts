@@ -52,7 +52,7 @@ test("the rules of a spec are judged once, however many attempts need the verdic
   expect(checks.problems(stream())).toEqual(problems);
 });
 
-test("a stream without rules has its verdict at once, and the judge is not asked", () => {
+test("a stream without rules gets its verdict immediately, and the judge is not asked", () => {
   checks.want(stream(1, "u", []));
   expect(checks.problems(stream())).toEqual([]);
   expect(asked).toHaveLength(0);

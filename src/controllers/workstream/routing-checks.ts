@@ -132,8 +132,8 @@ export class RoutingChecks {
 }
 
 /**
- * Is the check about these rules, and about this very WorkStream? Most edits of a WorkStream do not change its
- * rules.
+ * Is the check about these rules, and about this very WorkStream? If so, it stays in use: most edits of a WorkStream
+ * do not change its rules.
  */
 const isAbout = (check: Check, { metadata }: WorkStream, rules: readonly RoutingRule[]) =>
   check.uid === metadata.uid && isDeepStrictEqual(check.rules, rules);

@@ -41,7 +41,7 @@ test("a Secret is fetched once for each version", async () => {
   expect(fetched).toBe(1);
 });
 
-test("the reader keeps no keys of a Secret but those that credentials use", async () => {
+test("the reader keeps only those keys of a Secret that credentials use", async () => {
   content = { ...content, "kubeconfig.yaml": base64("clusters: []"), apiKeySecret: base64("s") };
   expect(Object.keys((await reader.read(ref, signal)).data)).toEqual([
     "accountSid",
@@ -71,7 +71,7 @@ test("the content of a Secret is kept until the last stream stops using it", asy
   expect(fetched).toBe(2);
 });
 
-test("the content of a Secret is not kept when its last stream is deleted during the fetch", async () => {
+test("the content of a Secret is not kept when the last stream that uses it is deleted during the fetch", async () => {
   whileFetching = () => {
     users = 0;
     reader.stoppedUsing(ref);

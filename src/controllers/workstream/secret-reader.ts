@@ -92,8 +92,8 @@ export function createSecretReader({ client, metadata, knows, used }: SecretRead
         );
       }
       const content = { version: secret.metadata.resourceVersion ?? "", data: decode(secret.data) };
-      // The last WorkStream that used the Secret may have gone during the fetch. Then nothing would ever remove the
-      // content from the cache.
+      // Keep the content only while a WorkStream uses the Secret. If the last one went during the fetch, nothing
+      // would ever remove the content from the cache.
       if (used(namespace, name)) cache.set(key, content);
       return content;
     },

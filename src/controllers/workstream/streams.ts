@@ -10,7 +10,9 @@ export interface StreamState {
   routeKey: string | undefined;
   /** The Twilio account; undefined while the credentials are bad, because Twilio would refuse every call. */
   account: AccountView | undefined;
-  /** Why the WorkStream's URL cannot work, whatever the self-check says. */
+  /**
+   * Why the WorkStream's URL cannot work, even if the self-check succeeds; undefined when there is no such reason.
+   */
   problem?: { reason: Reason; message: string } | undefined;
   credentials: { ok: true } | { ok: false; reason: Reason; message: string };
   /**
@@ -42,14 +44,17 @@ export class Streams {
     this.#listeners.push(listener);
   }
 
-  /** Returns what is known about a WorkStream; undefined until the WorkStream's first attempt in this term. */
+  /**
+   * Returns what is known about a WorkStream; undefined until an attempt of this term of leadership has found it
+   * out.
+   */
   get(key: string): StreamState | undefined {
     return this.#states.get(key);
   }
 
   /**
-   * Returns why the first attempt failed, for a WorkStream about which nothing is known yet; undefined when no
-   * attempt has failed.
+   * Returns why the last attempt at a WorkStream failed. Undefined when no attempt has failed, or when something is
+   * known about the WorkStream.
    */
   failure(key: string): StreamFailure | undefined {
     return this.#states.has(key) ? undefined : this.#failures.get(key);
@@ -90,7 +95,7 @@ export class Streams {
   }
 }
 
-/** Compares two states in what SmsNumbers use of them: the account by identity, the rest by value. */
+/** Compares the parts of two states that SmsNumbers use: the account by identity, the other parts by value. */
 function same(a: StreamState, b: StreamState): boolean {
   return (
     a.routeKey === b.routeKey &&

@@ -49,7 +49,7 @@ const withRules = (routingRules: { name: string; when: string }[]) => ({
   },
 });
 
-describe("the controller and smschannel validate give the same verdict on routing rules", () => {
+describe("the controller and smschannel validate give the same verdict on these routing rules", () => {
   for (const [name, [byName, bad]] of Object.entries(rows))
     test(name, async () => {
       const rules = Object.entries(byName).map(([name, when]) => ({ name, when }));
@@ -133,11 +133,11 @@ describe("verdicts in the status hold until there are newer ones", () => {
       told("InboundUrlReady", stream({ ...answers, observedGeneration: 2 })),
       "True: it answered",
     ],
-    "a URL that differs from the one that answered is being checked": [
+    "a URL that differs from the one that answered is reported as being checked": [
       told("InboundUrlReady", stream(answers, { inboundUrl: "https://old" })),
       checking,
     ],
-    "a URL that did not answer before is being checked": [
+    "a URL that did not answer before is reported as being checked": [
       told("InboundUrlReady", stream({ ...answers, status: "False" })),
       checking,
     ],
@@ -147,31 +147,34 @@ describe("verdicts in the status hold until there are newer ones", () => {
       }),
       "False: no answer",
     ],
-    "a rule that was wrong before is still reported": [told("RoutingReady", stream(wrong)), "False: rule a"],
+    "a rule that was wrong before is still reported as wrong": [
+      told("RoutingReady", stream(wrong)),
+      "False: rule a",
+    ],
     "rules that were good before are still reported as good": [
       told("RoutingReady", stream({ ...wrong, status: "True", reason: "Ready", message: "good" })),
       "True: good",
     ],
-    "rules of an older generation are being checked": [
+    "rules of an older generation are reported as being checked": [
       told("RoutingReady", stream({ ...wrong, observedGeneration: 2 })),
       judging,
     ],
-    "rules whose condition was Unknown are being checked": [
+    "rules whose condition was Unknown are reported as being checked": [
       told("RoutingReady", stream({ ...wrong, status: "Unknown", message: "let go" })),
       judging,
     ],
-    "rules that are judged now get the new verdict": [
+    "rules that were judged in this attempt are reported with the new verdict": [
       told("RoutingReady", stream(wrong), { ruleProblems: [] }),
       "True: every routing rule can be evaluated",
     ],
-    "rules of a stream without conditions are being checked": [
+    "rules of a stream without conditions are reported as being checked": [
       told("RoutingReady", { ...stream({}), status: {} }),
       judging,
     ],
   };
   for (const [name, [told, want]] of Object.entries(rows)) test(name, () => expect(told).toBe(want));
 
-  test("the former verdict on the rules holds also when an attempt failed", () => {
+  test("the earlier verdict on the rules is still reported after a failed attempt", () => {
     const verdicts = failedVerdicts(
       stream(wrong),
       { reason: "TwilioUnavailable", message: "away" },

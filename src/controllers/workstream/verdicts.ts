@@ -18,13 +18,13 @@ export function verdict(type: string, status: Verdict["status"], reason: Reason,
 /** What is known about a WorkStream at the end of an attempt. */
 export interface StreamFacts {
   credentials: { ok: true; promoted: boolean } | { ok: false; reason: Reason; message: string } | undefined;
-  /** Why the URL cannot work, whatever the self-check says; undefined when there is no such reason. */
+  /** Why the URL cannot work, even if the self-check succeeds; undefined when there is no such reason. */
   urlProblem: { reason: Reason; message: string } | undefined;
   /** The result of the self-check: "off" when self-checks are switched off, undefined while there is no route. */
   url: UrlVerdict | "off" | undefined;
   /**
-   * The WorkStream's number with its own condition Ready. Undefined when no SmsNumber refers to the WorkStream, and
-   * "unseen" while that is not known.
+   * The SmsNumber that refers to the WorkStream, with the SmsNumber's condition Ready. Undefined when there is no
+   * such SmsNumber, and "unseen" while it is not known whether there is one.
    */
   number: { name: string; status: Verdict["status"]; reason: string; message: string } | "unseen" | undefined;
   /** The problems of the routing rules; absent or undefined while the rules are not judged yet. */
@@ -45,8 +45,8 @@ export interface Known {
 }
 
 /**
- * Takes from the status the verdicts that are still certain. The verdict on the rules counts if its condition is of
- * the present generation. The verdict on the URL counts if the WorkStream still has the same URL.
+ * Takes from the status the verdicts that still hold. A verdict on the rules holds if its condition is of the
+ * present generation. The verdict that the URL answers holds if the WorkStream still has the same URL.
  */
 export function knownOf({ metadata, status }: WorkStream, inboundUrl: string): Known {
   const url = conditionOf(status, "InboundUrlReady");

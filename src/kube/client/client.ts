@@ -70,8 +70,8 @@ export interface ObjectPage<T> {
 }
 
 /**
- * One event of a watch: a change of an object, or news of the watch itself. A BOOKMARK contains nothing but a newer version. An
- * ERROR ends the watch; it comes as an event because the HTTP status was sent when the watch began.
+ * One event of a watch: a change of an object, or a message about the watch itself. A BOOKMARK contains nothing but a newer
+ * resourceVersion. An ERROR ends the watch; it comes as an event because the HTTP status was sent when the watch began.
  */
 export type WatchEvent<T> =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T }
@@ -106,14 +106,17 @@ interface KubeCall {
   accept?: string;
   /** The largest answer that is read to its end, in bytes; a larger answer is an error. */
   maxBytes?: number | undefined;
-  /** Parses the whole answer, however long that takes. By default, unread parts of a large object are cut out first. */
+  /**
+   * Parses the whole answer, however long that takes. By default, the parts of a large object that no controller reads are cut
+   * out first.
+   */
   whole?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
  * How long a request may wait for a connection. A request that waits longer fails without being sent: the server is evidently
- * not answering, and whoever wanted the request tries again later.
+ * not answering, and the caller tries again later.
  */
 const LONGEST_IN_LINE_MS = 60_000;
 const DEFAULT_PAGE = 500;
@@ -205,7 +208,9 @@ export class KubeClient {
     });
   }
 
-  /** All objects of the collection, read by pages of one consistent snapshot at the returned resourceVersion. */
+  /**
+   * Reads all objects of the collection page by page. All pages show the collection as it was at the returned resourceVersion.
+   */
   async list<T extends KubeObject>(
     type: ResourceType<T>,
     options: ListOptions = {},
@@ -221,9 +226,9 @@ export class KubeClient {
   }
 
   /**
-   * One page of a list. A `limit` of 0 asks for everything at once. A page of more than `maxBytes` is a KubeError with the
-   * reason TooLarge. `transform` is called with each item as soon as it is parsed, so that the items of a page are never all in
-   * memory at full size.
+   * One page of a list. A `limit` of 0 asks for everything in one page. Throws a KubeError with the reason TooLarge when the
+   * page has more than `maxBytes`. `transform` is called with each item as soon as it is parsed, so that the items of a page
+   * are never all in memory at full size.
    * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
    */
   async listPage<T extends KubeObject>(
@@ -325,8 +330,8 @@ export class KubeClient {
   }
 
   /**
-   * Server-side apply of the fields in `object`. The fields become this field manager's; fields that the manager owned and no
-   * longer names are removed. Creates the object when it does not exist.
+   * Applies the fields in `object` by server-side apply. The field manager then owns them. Fields that it owned before and that
+   * `object` no longer has are removed. Creates the object when it does not exist.
    * https://kubernetes.io/docs/reference/using-api/server-side-apply/
    */
   apply<T extends KubeObject>(
@@ -339,8 +344,8 @@ export class KubeClient {
   }
 
   /**
-   * Server-side apply to the status. Unlike `apply` it never creates the object, but fails with NotFound when the object is
-   * gone.
+   * Applies the status by server-side apply. Unlike `apply` it never creates the object, but fails with NotFound when the
+   * object is gone.
    */
   applyStatus<T extends KubeObject>(
     type: ResourceType<T>,
@@ -352,8 +357,9 @@ export class KubeClient {
   }
 
   /**
-   * Deletes the object; false when there was none. `preconditions` protect a later object of the same name: when they do not
-   * hold, the call fails with a Conflict. An object with finalizers is only marked as deleted, and is removed later.
+   * Deletes the object. Returns false when there was no such object. `preconditions` protect a later object of the same name:
+   * when they do not hold, the call fails with a Conflict. An object with finalizers is only marked as deleted, and is removed
+   * later.
    */
   async delete(
     type: ResourceType,
@@ -419,7 +425,7 @@ export class KubeClient {
     }
   }
 
-  /** Closes every connection at once; requests under way fail. */
+  /** Closes every connection immediately; requests under way fail. */
   close(): Promise<void> {
     return this.#connection.close();
   }
@@ -560,7 +566,7 @@ const flowOf = ({ plural }: ResourceType, { namespace = "" }: { namespace?: stri
   upstream: plural,
 });
 
-/** The value of the Accept header: for the object itself, or for its metadata as the given kind of meta.k8s.io. */
+/** The value of the Accept header. It asks for the object itself, or only for its metadata as the given kind of meta.k8s.io. */
 function accept(metadataOnly: boolean | undefined, kind: string): string {
   return metadataOnly === true ? `application/json;as=${kind};g=meta.k8s.io;v=v1` : "application/json";
 }

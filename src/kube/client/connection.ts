@@ -41,9 +41,7 @@ export interface Access {
   readonly watches: Dispatcher;
 }
 
-/**
- * The TLS settings of a connection, among what KubeConfig gives for a request. Everything else that it gives becomes headers.
- */
+/** The TLS settings among the request options that KubeConfig fills in. The other options that it fills in become headers. */
 interface TlsSettings {
   ca?: Buffer | string;
   cert?: Buffer | string;
@@ -148,8 +146,7 @@ export class KubeConnection {
       // (kubernetes/client-go#374).
       allowH2: false,
       keepAliveTimeout: 30_000,
-      // The pool sets no time limits, because the client limits a whole request and the reflector limits the silence of a
-      // watch.
+      // The pool sets no time limits, because the client limits a whole request and the informer limits the silence of a watch.
       headersTimeout: 0,
       bodyTimeout: 0,
     };

@@ -53,8 +53,8 @@ export interface StatusBody {
 }
 
 /**
- * The reason of an answer without a Status object. Such an answer comes from a load balancer, or from a server that is shutting
- * down.
+ * The reason to assume, by HTTP status, for an answer without a Status object. Such an answer comes from a load balancer, or
+ * from a server that is shutting down.
  */
 const REASON_OF: Record<number, string> = {
   400: "BadRequest",
@@ -108,7 +108,8 @@ export function errorOfTransport(
 ) {
   if (signal?.aborted) return signal.reason;
   if (error instanceof KubeError) return error;
-  // `timedOut`: our own time limit for the whole request has passed. The transport has limits of its own.
+  // `timedOut`: our own time limit for the whole request has passed. The transport has limits of its own, and the code of its
+  // error shows when one of them has passed.
   const timeout = timedOut || /TIMEOUT/.test((error as { code?: string }).code ?? "");
   const reason = timeout ? "Timeout" : "Network";
   return new KubeError(

@@ -28,7 +28,7 @@ const rows: Record<string, [read: object, left: object]> = {
     { metadata: { labels: {}, managedFields: [] }, filler },
     { metadata: {}, filler },
   ],
-  "fields of the same names outside the metadata": [
+  "fields outside of the metadata, with the names of metadata that is cut out": [
     { spec: { labels: { a: "b" }, metadata: { managedFields: [1] } }, filler },
     { spec: { labels: { a: "b" }, metadata: { managedFields: [1] } }, filler },
   ],
@@ -76,7 +76,7 @@ const lists: Record<string, [items: unknown, left: unknown[]]> = {
     Array.from({ length: 20_000 }, () => secret),
   ],
 };
-describe("the items of a list are parsed one by one and skimmed", () => {
+describe("the items of a list are parsed one by one, large items without what no controller reads", () => {
   for (const [name, [items, left]] of Object.entries(lists))
     for (const blanks of [0, 2])
       test(`${name}${blanks === 0 ? "" : ", with blanks and line breaks"}`, async () => {

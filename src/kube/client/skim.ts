@@ -43,7 +43,10 @@ export function splitList(text: string): { list: string; items: string[] } {
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Decides about a member when its value begins: drop it, process it with the returned function, or keep it as it is. */
+/**
+ * Decides about a member of a JSON object when the member's value begins: drop it, process it with the returned function, or
+ * keep it as it is.
+ */
 type MemberRule = (name: string, count: number) => "drop" | (() => void) | undefined;
 
 /**

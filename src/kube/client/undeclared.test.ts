@@ -17,12 +17,12 @@ const status = {
   conditions: [{ type: "Ready", since: 1 }, { type: "Accepted" }],
 };
 
-test("undeclared fields are read from the server's message, whether it names one or several", () => {
+test("the fields that the CRD does not declare are read from the server's error, whether it names one or several", () => {
   expect(undeclaredFields(error(one))).toEqual([["next"]]);
   expect(undeclaredFields(error(many))).toEqual([["conditions", "since"], ["repairs", "by"], ["next"]]);
 });
 
-test("an error about something else gives no undeclared fields", () => {
+test("an error that names no undeclared field gives undefined", () => {
   expect(
     undeclaredFields(error("patch /x/status: 500 InternalError: etcdserver: leader changed")),
   ).toBeUndefined();

@@ -26,7 +26,7 @@ export function undeclaredFields(error: unknown): StatusPath[] | undefined {
 
 /**
  * `status.conditions[type="Ready"].since` becomes conditions, since. The list item is left out of the path, because a schema
- * declares fields for all items of a list at once.
+ * declares a field for all items of a list together.
  */
 function pathOf(text: string): StatusPath {
   return text

@@ -6,7 +6,8 @@
  *                              └──────────── retry, resync, "after this long" ──────────┘
  *
  * The parts together guarantee:
- * - An object is never with two workers at once. A change that comes during an attempt leads to another attempt afterwards.
+ * - An object is never with two workers at the same time. A change that comes during an attempt leads to another attempt
+ *   afterwards.
  * - Work is done only under a term of leadership. Each term begins with an attempt for every object, because the process that
  *   led before may have left anything unfinished.
  * - Our own status write comes back as a watch event and causes no attempt.
@@ -189,8 +190,8 @@ export class Controller<T extends KubeObject> {
   }
 
   /**
-   * The cause of an object's first attempt. A start reconciles every object: as a change if somebody waits for the object, else
-   * as a resync.
+   * The cause of an object's first attempt in a term: a change if somebody changed the object while no controller was at work,
+   * else a resync.
    */
   #causeAtStart(object: T): QueueLane {
     return this.#kind.changedWhileAway?.(object) === true ? "change" : "resync";
@@ -210,8 +211,8 @@ export class Controller<T extends KubeObject> {
   #changed(change: Change<T>): void {
     const { type, object, previous } = change;
     const key = keyOf(object);
-    // At a start every object arrives as "added". These objects are queued as resyncs, or a change that a user makes now would
-    // wait behind thousands of them.
+    // At a start every object arrives as "added". These objects are queued as resyncs. As changes, thousands of them would go
+    // before a change that a user makes now.
     const known = this.#kind.informer.knows(object.metadata.namespace ?? "");
     if (type === "added") this.#queue.add(key, known ? "change" : "resync");
     else if (type === "deleted") this.#forget(key, object);

@@ -13,8 +13,8 @@ import { type KubeClient, KubeError } from "../client/client.ts";
 import type { KubeObject, ResourceType } from "../resource.ts";
 
 /**
- * How many writes one call tries while other programs change the object. Then the call fails, and the whole attempt is retried
- * after a pause.
+ * How often one call tries to write while other programs keep changing the object. After the last try the call fails, and the
+ * whole attempt is retried after a pause.
  */
 const ATTEMPTS = 5;
 

@@ -7,7 +7,7 @@ export class Interrupted extends Error {
 }
 
 /**
- * Tells an attempt under way that its object needs another attempt at once: the object was deleted, or has become urgent.
+ * Tells an attempt under way that its object immediately needs another attempt: the object was deleted, or has become urgent.
  *
  * There are two ways to do so. `makeWay` ends reads and waits, but not a change that was already sent to an outside system. An
  * abort would close only our side of the connection, and the change could take effect after the changes that the deletion

@@ -43,9 +43,9 @@ function setup(places: number, urgentPlaces = 2) {
 const many = (count: number, prefix: string, suffix = "") =>
   Array.from({ length: count }, (_, at) => `${prefix}${at}${suffix}`);
 
-describe("while no attempt ends", () => {
+describe("how the queue shares its places", () => {
   for (const cause of ["change", "resync", "retry"] as const)
-    test(`one namespace with the cause ${cause} leaves places to another namespace with any cause`, async () => {
+    test(`keys of one namespace with the cause ${cause} leave places to another namespace's keys with any cause`, async () => {
       for (const other of ["change", "resync", "retry"] as const) {
         const { add, handed } = setup(20);
         add(many(100, "a/"), cause);
@@ -63,7 +63,7 @@ describe("while no attempt ends", () => {
     expect(out).toEqual(many(400, "a/", "@x").slice(0, out.length));
   });
 
-  test("one account leaves places to its namespace's other account", async () => {
+  test("keys of one account leave places to keys of another account of the same namespace", async () => {
     const { add, handed } = setup(40);
     add(many(100, "a/", "@hangs"));
     await handed();
@@ -148,7 +148,7 @@ describe("urgent keys", () => {
     expect(await handed()).toEqual([]);
   });
 
-  test("that are queued during an attempt come again as urgent after the attempt", async () => {
+  test("that are queued during an attempt on the same key are handed out again after the attempt", async () => {
     const { add, handed, done, queue } = setup(2);
     add(["a/1"]);
     await handed();

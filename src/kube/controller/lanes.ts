@@ -2,7 +2,8 @@
  * Chooses the key to work on next, so that no tenant's objects can keep another tenant's objects waiting.
  *
  * Keys wait in one of three lines: urgent, changes, resyncs. Urgent keys go first, and changes go before resyncs. But every
- * fifth key is a resync while both wait, because a tenant that changes things all the time must not stop all resyncs.
+ * fifth key is a resync while both changes and resyncs wait, because a tenant that changes things all the time must not stop
+ * all resyncs.
  *
  * Within a line namespaces take turns (`FairLine`). The number of keys at work at a time is also limited, for each namespace
  * and for each outside system (`Shares`). An attempt lasts as long as the outside system takes to answer. Without a limit,
@@ -43,7 +44,7 @@ export interface Handed {
   giveBack(): void;
 }
 
-/** Few places are enough: an urgent attempt waits for nothing outside, so it soon ends and frees its place. */
+/** Few places for urgent keys are enough: an urgent attempt waits for nothing outside, so it soon ends and frees its place. */
 const URGENT_PLACES = 16;
 /** A flow's resyncs may hold fewer places than its changes (see `Shares`), so that a change finds a free place. */
 const RESYNCS_PER_FREE = 2;

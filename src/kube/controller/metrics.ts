@@ -17,7 +17,8 @@ export interface WatchSample {
 
 /**
  * How an attempt ended: the label `result` of `smschannel_reconcile_total`.
- * - `unchanged`, `changed`: the attempt succeeded, and the status did not or did have to be written.
+ * - `unchanged`: the attempt succeeded, and the status did not have to be written.
+ * - `changed`: the attempt succeeded, and the status had to be written.
  * - `failed`: the object has a problem that is retried.
  * - `retry`: the API server refused or did not answer, or a finalizer is not done.
  * - `bug`: an error without a public reason was thrown.

@@ -25,7 +25,7 @@ test("a key that is added twice is handed out once", async () => {
   expect(await drain(queue)).toEqual(["a", "b"]);
 });
 
-test("a key is never with two workers, and is handed out again when it was added during the attempt", async () => {
+test("a key is never with two workers at a time, and is handed out again when it was added during the attempt", async () => {
   const { queue } = setup();
   queue.add("a");
   await queue.take();
@@ -58,7 +58,7 @@ describe("the lines of the queue", () => {
     queue.add("r2", "change");
     expect(await queue.take()).toEqual({ key: "r2", cause: "change" });
   });
-  test("a change stays a change when a retry is added", async () => {
+  test("a key that waits as a change stays a change when it is added again as a retry", async () => {
     const { queue } = setup();
     queue.add("a", "change");
     queue.add("a", "retry");
@@ -126,7 +126,7 @@ describe("delays of keys", () => {
     await clock.advance(1000);
     expect(queue.depth).toBe(1);
   });
-  test("a key is not retried before the time that the other side asked for", async () => {
+  test("a key is not retried before the time that the outside system asked for", async () => {
     const { queue, clock } = setup();
     queue.retry("a", 20_000);
     await clock.advance(19_999);

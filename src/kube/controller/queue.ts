@@ -24,7 +24,9 @@ export interface QueueOptions extends LanesOptions {
   random?: () => number;
   /** The delay after a key's first failure. The delay doubles with each further failure. Default 1 s. */
   backoffMs?: number;
-  /** The longest delay, and so the longest time that an object still waits after the other side is back. Default 30 s. */
+  /**
+   * The longest delay, and so the longest time that an object still waits after the outside system works again. Default 30 s.
+   */
   maxBackoffMs?: number;
 }
 
@@ -37,8 +39,8 @@ export interface Item {
 interface KeyAtWork {
   giveBack(): void;
   /**
-   * The cause when the key was added again while the worker has it; the key then goes in line when the worker is done.
-   * Undefined when it was not added again.
+   * The strongest cause with which the key was added again while the worker has it. The key then goes in line when the worker
+   * is done. Undefined when it was not added again.
    */
   again: Cause | undefined;
 }

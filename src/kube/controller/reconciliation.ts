@@ -377,7 +377,7 @@ export class Reconciliation<T extends KubeObject> {
 
   /**
    * Counts, for each key, the resyncs in a row that could not read the outside system. Retries are not counted: they follow a
-   * failure within seconds and would use up the tolerated number at once.
+   * failure within seconds and would soon use up the number of failures that is tolerated.
    */
   #countBlind({ key, cause }: AttemptInput<T>, { unobserved, failure }: Outcome): void {
     if (unobserved === undefined && failure?.class !== "transient") this.#blind.delete(key);

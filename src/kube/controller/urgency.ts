@@ -13,10 +13,10 @@ export interface UrgencyOptions<T extends KubeObject> {
 
 /**
  * Knows which objects are urgent, and has a timer for each object that will become urgent. An urgent object no longer waits for
- * anything outside; an example is an object whose deletion has waited as long as it may. An attempt for it takes a moment, and
- * must not wait in line behind attempts that hang.
+ * anything outside; an example is an object whose deletion has waited as long as it may. An attempt for an urgent object is
+ * short, and must not wait in line behind attempts that hang.
  *
- * The timers are needed because no watch event comes when time passes.
+ * The timers are needed because the passing of time alone causes no watch event.
  */
 export class Urgency<T extends KubeObject> {
   readonly #options: UrgencyOptions<T>;

@@ -2,17 +2,17 @@
  * Leader election: one of several replicas works, and the others stand by.
  *
  *     const elector = new LeaderElector({ client, namespace, name, identity, clock, log });
- *     elector.onTerm((term) => …);        // a stretch of leadership, with a signal that aborts at its end
+ *     elector.onTerm((term) => …);        // a term of leadership has a signal, which aborts when the term ends
  *     elector.start();
  *     term.assertTime(10_000);            // before each call to the outside, with the call's own time-out; a client that
  *                                         // was made by `whileLeading` does so itself
  *     await elector.stop();               // first stop everything that works under the term
  *
  * A Lease alone does not protect an outside API, which does not know the Lease and accepts a call from a process that no longer
- * leads. Time is what keeps two leaders from acting at once. A leader counts its time from before it sent its last successful
- * renewal. The other processes count from when they saw that renewal, which is later. So the leader's time is over first, if
- * both clocks run at the same rate; they need not show the same time. A call takes time too, so no call begins with less time
- * left than it may take.
+ * leads. The way in which time is counted keeps two leaders from acting at the same time. A leader counts its time from before
+ * it sent its last successful renewal. The other processes count from when they saw that renewal, which is later. So the
+ * leader's time is over first, if both clocks run at the same rate; they need not show the same time. A call takes time too, so
+ * no call begins with less time left than it may take.
  *
  * The three times are those of Kubernetes' own components: a Lease is valid for 15 s, a leader that could not renew it for 10 s
  * stops, and renewals are 2 s apart.
@@ -39,7 +39,7 @@ export interface LeaderOptions {
   identity: string;
   clock: Clock;
   log: Log;
-  /** How long the other processes wait after the last renewal that they saw. Default 15 s. */
+  /** How long the other processes wait after the last renewal that they saw, before they take the Lease. Default 15 s. */
   leaseMs?: number;
   /** After this long without a renewal this process stops leading, while the other processes still wait. Default 10 s. */
   renewDeadlineMs?: number;
@@ -56,7 +56,7 @@ export interface LeaderOptions {
 }
 
 /**
- * Takes and renews the Lease. Of all processes that use the same Lease, at most one has time remaining.
+ * Takes and renews the Lease. Of all processes that use the same Lease, at most one has time left in which it may act.
  *
  * A process can be frozen at any point: by SIGSTOP, by a laptop's sleep, by a node without memory. When it wakes up, any code
  * may run first, and timers fire later. So nothing relies on a timer: `remainingMs` reads the clock at each call, and even the
@@ -73,8 +73,8 @@ export class LeaderElector {
   /** The holder that was logged last as a reason to wait, so that each holder is logged once. */
   #waitsFor: string | undefined;
   /**
-   * True when the first read found no Lease. Then no other process uses the Lease, and `stop` need not keep it from anybody.
-   * Undefined before the first read.
+   * True when the first read found no Lease, so that no other process uses the Lease. With `holdMs`, `stop` then deletes the
+   * Lease instead of giving it to `nobody`. Undefined before the first read.
    */
   #foundNone: boolean | undefined;
   /** No term begins before this time: the holder that lost the Lease to this process may act until its own time is over. */
@@ -120,7 +120,7 @@ export class LeaderElector {
   }
 
   /**
-   * Calls `listener` when a term begins, and at once when a term is under way. Returns a function that removes `listener`.
+   * Calls `listener` when a term begins, and immediately if a term is under way. Returns a function that removes `listener`.
    */
   onTerm(listener: (term: Term) => void): () => void {
     this.#listeners.add(listener);
@@ -228,7 +228,7 @@ export class LeaderElector {
     else this.#term.renewed(from);
   }
 
-  /** Ends the term, and logs each holder once: another leader, or `nobody`, for whom a replica waits only for a while. */
+  /** Ends the term because the Lease is held by another process, or by `nobody` for a while. Logs each such holder once. */
   #wait(restMs: number): void {
     this.#end("another process took the lease");
     const holder = this.#holder;
@@ -293,7 +293,7 @@ const TIMED_OUT = { status: 0, reason: "Timeout" };
 
 /**
  * A moment by two clocks. The monotonic clock stands still while a machine sleeps, and the wall clock can be set back. So the
- * elapsed time is the longer of the two: an error can only end a term too early.
+ * elapsed time is the longer one of the two clocks: a wrong clock can only end a term too early.
  */
 interface ClockTimes {
   monotonic: number;
@@ -338,7 +338,7 @@ class RunningTerm implements Term {
     this.#disarm();
     if (!this.#abort.signal.aborted) this.#abort.abort(new LeadershipLost(why));
   }
-  /** Sets a timer that ends the term in time. `remainingMs` also ends a term that is over, but perhaps no code calls it. */
+  /** Sets a timer that ends the term at its deadline. `remainingMs` would end it as well, but perhaps no code calls it. */
   #arm(): void {
     this.#disarm = this.#options.clock.after(Math.max(0, this.untilDeadlineMs()), () => this.remainingMs());
   }

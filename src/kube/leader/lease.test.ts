@@ -35,7 +35,7 @@ const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDe
   ],
   "another process holds the Lease, which was unchanged for almost its duration": [other, 14_999, "wait"],
   "another process holds the Lease, which was unchanged for its duration": [other, 15_000, "take"],
-  "another process holds the Lease, with a longer duration than ours": [
+  "another process holds the Lease with a longer duration than ours, and only our duration has passed": [
     lease({ holderIdentity: "other", leaseDurationSeconds: 60 }),
     15_000,
     "wait",
@@ -49,7 +49,7 @@ const rows: Record<string, [lease: Lease | undefined, seenForMs: number, LeaseDe
     120_000,
     "take",
   ],
-  "the Lease was given to `nobody`, without a renewTime": [
+  "the Lease was given to `nobody` without a renewTime, and was unchanged for almost its duration": [
     lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }),
     119_999,
     "wait",
@@ -63,7 +63,7 @@ for (const [name, [found, seenForMs, want]] of Object.entries(rows))
     expect(decided.do).toBe(want);
   });
 
-describe("the Lease of another holder, when some holders may lose it", () => {
+describe("the Lease of another holder, when it may be taken from some holders", () => {
   const seize = (found: Lease, seenForMs: number) =>
     decideOnLease({
       lease: found,
@@ -73,7 +73,7 @@ describe("the Lease of another holder, when some holders may lose it", () => {
       wallMs: NOW,
       seize: (holder) => !holder.startsWith("release_"),
     });
-  test("is seized from a holder that may lose it, and the rest of the holder's time must pass first", () =>
+  test("is seized from a holder that may lose it, and no term begins before the holder's time is over", () =>
     expect(seize(other, 4000)).toEqual({ do: "seize", restMs: 11_000 }));
   test("is left to a holder that may not lose it", () =>
     expect(seize(lease({ holderIdentity: "release_a", leaseDurationSeconds: 15 }), 4000)).toEqual({
@@ -86,7 +86,7 @@ describe("the Lease of another holder, when some holders may lose it", () => {
     }));
   test("is free when a holder that may lose it has stopped renewing it", () =>
     expect(seize(other, 15_000)).toEqual({ do: "take" }));
-  test("is free at once when its holder is `nobody`", () =>
+  test("is free immediately when its holder is `nobody`", () =>
     expect(seize(lease({ holderIdentity: NOBODY, leaseDurationSeconds: 120 }), 0)).toEqual({ do: "take" }));
 });
 
@@ -99,7 +99,7 @@ describe("the Lease that an elector writes", () => {
     nowMs: Date.UTC(2026, 0, 1),
     newTerm: true,
   };
-  test("carries the version that was read, and counts a change of holder", () => {
+  test("carries the version that was read, and counts a change of holder in leaseTransitions", () => {
     const next = heldLease(other, options);
     expect(next.metadata.resourceVersion).toBe("5");
     expect(next.spec).toMatchObject({

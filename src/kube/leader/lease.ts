@@ -3,8 +3,8 @@
  *
  * The Lease is an object that names its holder and says for how long a renewal is valid. The holder renews the Lease, and the
  * other processes watch it. When they have seen it unchanged for that long, one of them writes its own name. The write names
- * the version that was read. So when two processes try at once, the API server accepts one write and answers the other with a
- * conflict.
+ * the version that was read. So when two processes try at the same time, the API server accepts one write and answers the
+ * other with a conflict.
  *
  * `renewTime` was written by another machine, whose clock may be wrong, so it is never compared with our clock. Only time that
  * we measured ourselves counts: the time since we last saw the Lease change, by our monotonic clock.
@@ -81,8 +81,8 @@ const durationMs = ({ spec }: Lease) => (spec?.leaseDurationSeconds ?? 15) * 100
 
 /**
  * How much is left of the time in which no process shall lead. This time is counted by the wall clock from `renewTime`. That is
- * safe because no process holds the Lease, so a wrong clock cannot make two processes act at once. If the time were measured as
- * for any other Lease, an operator that is installed a week later would wait for two minutes.
+ * safe because no process holds the Lease, so a wrong clock cannot make two processes act together. If the time were measured
+ * as for any other Lease, an operator that is installed a week later would wait for two minutes.
  */
 function keptForMs(lease: Lease, wallMs: number): number {
   const renewedMs = Date.parse(lease.spec?.renewTime ?? "");

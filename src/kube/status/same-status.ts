@@ -4,7 +4,7 @@ type Status = Record<string, unknown>;
 
 /**
  * Whether two statuses say the same. A member that is undefined counts as absent, since JSON leaves it out. The order of the conditions
- * does not count, because the API server keeps its own order of a map.
+ * does not count, because for the API server they are a map by `type`, which has an order of its own.
  *
  * This compares without making copies: it runs in each attempt for each of ten thousand objects, and nearly always finds no difference.
  */

@@ -60,7 +60,7 @@ interface ManagedFields {
 
 /**
  * After this time, fields that the CRD did not have are written again, because the CRD may have been upgraded. A watch on the
- * CRD would show that at once. But it needs a right on CRDs, which belong to the cluster and not to a namespace.
+ * CRD would show an upgrade immediately, but needs a right on CRDs, which belong to the cluster and not to a namespace.
  */
 const FORGET_UNDECLARED_MS = 10 * 60_000;
 
@@ -92,7 +92,7 @@ export class StatusWriter<T extends KubeObject> {
     return last === undefined ? object : { ...object, metadata: last.metadata };
   }
 
-  /** Whether another installation manages this object. An installation whose objects are to be taken over does not count. */
+  /** Whether another installation manages this object, and is not the one whose objects are to be taken over. */
   isForeign(object: T): boolean {
     const { instance, takeOverFrom } = this.#options;
     const managedBy = (object.status as ObjectStatus | undefined)?.managedBy;
@@ -118,7 +118,7 @@ export class StatusWriter<T extends KubeObject> {
     if (sameStatus(previous, status)) return "unchanged";
     const { client, type, fieldManager } = this.#options;
     // An apply cannot name a uid. So an object that was deleted and created again under the same name also gets this status,
-    // until its own reconcile, which follows at once, replaces it.
+    // until its own reconcile, which follows immediately, replaces it.
     const metadata = refOf(object);
     try {
       const written = await client.applyStatus<T>(

@@ -110,7 +110,7 @@ const table: Record<string, SummaryRow> = {
     ],
     gives: ["False", "SecretNotFound", "Reconciling"],
   },
-  "the object was Ready, and a reference has gone": {
+  "the object was Ready, and an object that it refers to is gone": {
     given: { verdicts: [waits] },
     after: wasReady,
     gives: ["False", "SecretNotFound", "Reconciling"],
@@ -227,7 +227,7 @@ describe("the conditions of a status", () => {
     });
     expect(found?.lastTransitionTime).toBe(timeText(NOW));
   });
-  test("Ready stays True at a new generation that could not be observed", () => {
+  test("Ready stays True when the object could not be observed after a change of its spec", () => {
     const [found] = conditionsOf({ given: blind, after: wasReady, failures: 1, gives: ["", "", "neither"] });
     expect(found).toMatchObject({ status: "True", observedGeneration: 7 });
   });
@@ -267,7 +267,7 @@ describe("the conditions of a status", () => {
     expect(again.status).toEqual(first.status);
     expect(again.events).toEqual([]);
   });
-  test("an outcome without a verdict Ready throws", () =>
+  test("an outcome that has no verdict for Ready is an error", () =>
     expect(() => summaryOf({ given: { verdicts: [] }, gives: ["", "", "neither"] })).toThrow(/Ready/));
 });
 
@@ -332,7 +332,7 @@ describe("while an object is being deleted", () => {
         { type: "Reconciling", status: "True", reason: failure.reason, message: failure.message },
       ]);
       expect(summary.events).toEqual(events);
-      // The next try finds the same problem: the status stays, and there is no event.
+      // The next attempt finds the same problem: the status stays, and there is no event.
       const again = of(outcome, conditions);
       expect(again.status.conditions).toEqual(conditions);
       expect([again.events, again.retry.do]).toEqual([[], "backoff"]);
@@ -376,7 +376,7 @@ describe("while an object is being deleted", () => {
     const after = [...wasReady, former("Reconciling", "True", "Throttled", 9 * MINUTE)];
     expect(of({ verdicts: [fault], failure }, after).events).toEqual([]);
   });
-  test("in contrast, the same failure of an object that is not deleted causes no event, and Ready keeps its reason", () => {
+  test("in contrast, a transient failure of a Ready object that is not being deleted causes no event and keeps Ready as it is", () => {
     const { status, events } = of({ verdicts: [fault], failure }, wasReady, object);
     expect(events).toEqual([]);
     expect((status.conditions as Condition[]).map(({ reason }) => reason)).toEqual(["Ready"]);
@@ -387,9 +387,9 @@ describe("the status fields of the kind", () => {
   const previousStatus = { managedBy: "other", conditions: [], url: "https://old", sid: "PN1" };
   const of = (outcome: Outcome) =>
     summarise({ object, outcome, previousStatus, failuresInARow: 0, managedBy: "me", now: NOW }).status;
-  test("stay when the outcome has no fields", () =>
+  test("stay when the outcome has no status fields", () =>
     expect(of({ verdicts: [fault] })).toMatchObject({ url: "https://old", sid: "PN1", managedBy: "me" }));
-  test("are all replaced when the outcome has fields", () => {
+  test("are all replaced when the outcome has status fields", () => {
     const status = of({ verdicts: [good], status: { url: "https://new" } });
     expect(status.url).toBe("https://new");
     expect(status).not.toHaveProperty("sid");
@@ -398,7 +398,7 @@ describe("the status fields of the kind", () => {
 
 describe("the next attempt", () => {
   const rows: Record<string, [SummaryRow, object]> = {
-    "comes when a wait has lasted too long": [
+    "comes when the wait will have lasted 5 minutes": [
       { given: { verdicts: [waits] }, after: since("SecretNotFound", MINUTE), gives: ["", "", "neither"] },
       { do: "after", ms: 4 * MINUTE + 1000 },
     ],

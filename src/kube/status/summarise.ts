@@ -5,7 +5,7 @@
  * has to get right:
  * - `observedGeneration` names the spec that was judged, so that a reader can tell whether a change of the spec has been
  *   handled. `kubectl wait` and Argo CD compare it with `metadata.generation`.
- * - `lastTransitionTime` changes only when a condition's status does, so it says since when the status is so.
+ * - `lastTransitionTime` changes only when a condition's status does, so it says since when the condition has this status.
  * - The same facts give the same bytes. Our own status write is also a watch event for us, so a message that contains a time or
  *   a request id would make the controller wake itself for ever.
  * - `Reconciling` and `Stalled` exist only while they are True. They are the two conditions of kstatus, by which tools
@@ -72,7 +72,7 @@ export interface Outcome {
    * these verdicts replace the verdicts of the same type.
    */
   unobserved?: readonly Verdict[];
-  /** The failure that stopped the reconcile. A transient failure counts as "could not be read", like `unobserved`. */
+  /** The failure that stopped the reconcile. A transient failure means, like `unobserved`, that something could not be read. */
   failure?: { reason: string; message: string; class: ReasonClass; retryAfterMs?: number | undefined };
 }
 
@@ -97,7 +97,7 @@ export const UNOBSERVED_RESYNCS = 3;
 /**
  * The start of the message of Stalled when only the length of the wait made the object Stalled. Only the status survives a
  * restart, so this mark is kept there. While the mark is present, a change from one transient reason to another does not start
- * the time again.
+ * the wait again.
  */
 const OVERDUE = "for more than 5 minutes: ";
 
@@ -150,7 +150,7 @@ export function summarise(input: {
   };
 }
 
-/** The verdicts that count. A failed attempt to read the outside system does not take Ready away from an object that had it. */
+/** The verdicts for the status. A failed attempt to read the outside system does not take Ready away from an object that had it. */
 function judged(
   { verdicts, unobserved, failure }: Outcome,
   previous: RuntimeStatus | undefined,
@@ -161,7 +161,7 @@ function judged(
   const wasReady = conditionOf(previous, "Ready")?.status === "True";
   if (!wasReady || failuresInARow >= UNOBSERVED_RESYNCS)
     return verdicts.map((verdict) => blind.find(({ type }) => type === verdict.type) ?? verdict);
-  // Facts that are certain (a missing reference, a conflict) count at once, whatever else could not be read.
+  // Facts that are certain (a missing reference, a conflict) change the status immediately, whatever else could not be read.
   return verdicts.map((verdict) => {
     const before = conditionOf(previous, verdict.type);
     const uncertain =
@@ -219,9 +219,9 @@ function deletionWait({ metadata }: KubeObject, { failure }: Outcome): Verdict |
 }
 
 /**
- * Returns Ready while a deletion waits. The status of Ready stays, because the outside resource behind the object may still
- * work. The reason says why the object is not gone yet, because Ready's reason is all that `kubectl get` shows of the
- * conditions.
+ * Returns the verdict Ready of an object whose deletion waits. The status of Ready stays, because the outside resource behind
+ * the object may still work. The reason says why the object is not gone yet, because Ready's reason is all that `kubectl get`
+ * shows of the conditions.
  */
 function becauseOf(wait: Verdict, ready: Verdict): Verdict {
   return { ...ready, reason: DELETION_WAITS, message: wait.message };
@@ -245,15 +245,15 @@ function conditionFrom(
 }
 
 /**
- * The next attempt: with backoff after a transient failure; else at the earliest of three times (the reconciler asked for it, a
- * Retry-After ends, the wait has lasted too long); or never.
+ * Decides when the next attempt comes: with backoff after a transient failure; else at the earliest of up to three times (the
+ * reconciler asked for it, a Retry-After ends, the wait has lasted too long); never when there is no such time.
  */
 function retryOf(outcome: Outcome, ready: Verdict, patienceEndsInMs: number | undefined): Summary["retry"] {
   const { failure, unobserved, requeueAfterMs } = outcome;
   const worst = failure?.class ?? (unobserved === undefined ? undefined : "transient") ?? failingClass(ready);
   if (worst === "transient") return { do: "backoff", atLeastMs: failure?.retryAfterMs ?? 0 };
-  // One second is added because times in a status are whole seconds: an attempt at the exact moment may find only 299.9 s
-  // passed.
+  // One second is added because times in a status are whole seconds: an attempt at the exact moment may find that only
+  // 299.9 s have passed.
   const patience = patienceEndsInMs === undefined ? undefined : patienceEndsInMs + 1000;
   const next = [requeueAfterMs, failure?.retryAfterMs, patience].filter((ms) => ms !== undefined);
   return next.length === 0 ? { do: "none" } : { do: "after", ms: Math.max(0, Math.min(...next)) };
@@ -262,8 +262,8 @@ function retryOf(outcome: Outcome, ready: Verdict, patienceEndsInMs: number | un
 const failingClass = (ready: Verdict) => (ready.status === "True" ? undefined : ready.class);
 
 /**
- * The log line of a reconcile. Only news is logged above `debug`. A problem that lasts an hour is retried a hundred times, and
- * its line would bury the others; the status shows that the problem still exists.
+ * The log line of a reconcile. Only changes, and failed checks of a Ready object, are logged above `debug`. A problem that lasts
+ * an hour is retried a hundred times, and its line would bury the others; the status shows that the problem still exists.
  */
 function logOf(
   ready: Verdict,

@@ -8,7 +8,7 @@
  *     const informer = new Informer({ client, type, clock, log });
  *     informer.onChange(({ type, object }) => …);    // before start(), or the first objects are missed
  *     informer.start();
- *     await informer.synced;                         // from here on an object that is not in the store does not exist
+ *     await informer.synced;                         // from here on the store has each namespace that could be listed
  *     informer.store.get(namespace, name);
  *     await informer.stop();
  *
@@ -77,7 +77,7 @@ interface NamespaceWatch {
   seen: Set<string>;
   /** When data last came from the server, by the monotonic clock. */
   heardAt: number | undefined;
-  /** Aborts the list or watch under way, because the server was set back to an earlier state. */
+  /** Aborts the list or watch under way when the server was set back to an earlier state. */
   distrust: AbortController;
 }
 
@@ -265,8 +265,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         limit: action.limit,
         continue: action.continue,
-        // Two lists are accepted at any size: a page of one object cannot be made smaller, and a list of everything at once is
-        // the last resort.
+        // Two lists are accepted at any size: a page of one object cannot be made smaller, and a list without pages is the last
+        // resort.
         maxBytes: action.limit > 1 ? PAGE_BYTES : undefined,
         transform: (item) => trim(item, this.#options),
       },
@@ -276,7 +276,7 @@ export class Informer<T extends KubeObject> {
     return { type: "page", ...page };
   }
 
-  /** Asks for the server's present version, which every list carries. One object is enough, as only the version matters. */
+  /** Asks for the server's present version, which every list carries. The list has one object at most, to be cheap. */
   async #ask(watched: NamespaceWatch, signal: AbortSignal): Promise<ReflectorInput<T>> {
     const { client, clock, silentAfterMs = SILENT_AFTER_MS } = this.#options;
     const selection = { ...this.#selection(watched), metadataOnly: true, limit: 1 };
@@ -304,8 +304,8 @@ export class Informer<T extends KubeObject> {
         ...this.#selection(watched),
         resourceVersion: action.resourceVersion,
         timeoutSeconds: action.timeoutSeconds,
-        // When the watch is open, every problem is over except silence. A silent watch was open too: the server accepts a watch
-        // from a version that it has not reached yet.
+        // An open watch ends every reported problem except silence: the server also opens a watch from a version that it has
+        // not reached yet, and then sends nothing.
         onOpen: () => {
           if (!action.quiet) this.#report(watched, "");
         },
@@ -352,8 +352,8 @@ export class Informer<T extends KubeObject> {
   }
 
   /**
-   * Removes the objects that a complete list did not contain. They were deleted while nobody watched, so no event will report
-   * it.
+   * Removes from the store the objects that a complete list did not contain. They were deleted while nobody watched, so no
+   * event will report the deletion.
    */
   #sweep(watched: NamespaceWatch): void {
     // Only objects of this watch's namespace are removed: the other namespaces have lists of their own.
@@ -431,7 +431,7 @@ export class Informer<T extends KubeObject> {
 }
 
 /**
- * How long a watch may be silent. The API server sends a bookmark every minute, spread by a quarter, so the next bookmark is
+ * How long a watch may be silent. The API server sends a bookmark every minute, a quarter more or less, so the next bookmark is
  * overdue after 75 s.
  */
 const SILENT_AFTER_MS = 100_000;

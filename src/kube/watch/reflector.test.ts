@@ -96,7 +96,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "101"), ended(60_000)],
     { do: "ask" },
   ],
-  "a watch that the server ended is resumed at once, from the last event": [
+  "a watch that the server ended is resumed immediately, from the last event": [
     [...watching, added("a", "101"), ended(60_000), serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
@@ -112,7 +112,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, added("a", "101"), failed({}), waited, serverIsAt("101")],
     { do: "watch", resourceVersion: "101", timeoutSeconds: 450, quiet: false },
   ],
-  "when the version of a watch that had worked has expired, the reflector lists again at once": [
+  "when the version of a watch that had worked has expired, the reflector lists again immediately": [
     [...watching, added("a", "101"), expired],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -120,7 +120,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...watching, failed({}), waited, serverIsAt("100"), expired],
     { do: "wait", ms: 750 },
   ],
-  "when the server forgets each new version at once, the reflector waits before it lists": [
+  "when the server forgets each new version immediately, the reflector waits before it lists": [
     [...watching, expired, { type: "page", items: [], resourceVersion: "101", continue: undefined }, expired],
     { do: "wait", ms: 750 },
   ],
@@ -135,11 +135,11 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "the reflector lists again at once when the server is behind our version": [
+  "the reflector lists again immediately when the server is behind our version": [
     [...watching, bookmark("150"), failed({}), waited, serverIsAt("120")],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "the reflector lists again at once when the server is behind our version after a long outage": [
+  "the reflector lists again immediately when the server is behind our version after a long outage": [
     [...watching, ...rounds(8, failed({}), waited), serverIsAt("90")],
     { do: "list", continue: undefined, limit: 500 },
   ],
@@ -186,11 +186,11 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     ],
     { do: "list", continue: undefined, limit: 500 },
   ],
-  "when the first page finds its version expired, the reflector asks for everything at once": [
+  "when the version of the first page has expired, the reflector asks for all objects in one page": [
     [failed({ status: 410, reason: "Expired" }), waited],
     { do: "list", continue: undefined, limit: 0 },
   ],
-  "a failed page is asked for again with its token": [
+  "after a request for a page failed, the reflector asks for that page again with the same token": [
     [{ type: "page", items: [], resourceVersion: "100", continue: "token" }, failed({ status: 500 }), waited],
     { do: "list", continue: "token", limit: 500 },
   ],
@@ -198,7 +198,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [failed({ status: 429, reason: "TooManyRequests", retryAfterMs: 7000 })],
     { do: "wait", ms: 7700 },
   ],
-  "a Retry-After of a day is not obeyed": [
+  "after a Retry-After of a day the reflector waits for only five to six minutes": [
     [failed({ status: 503, reason: "ServiceUnavailable", retryAfterMs: 86_400_000 })],
     { do: "wait", ms: 330_000 },
   ],
@@ -210,7 +210,7 @@ const rows: Record<string, [inputs: ReflectorInput<KubeObject>[], last: Reflecto
     [...rounds(30, failed({}), waited), failed({})],
     { do: "wait", ms: 22_500 },
   ],
-  "when watches end at once, each wait is longer than the one before": [
+  "when each watch ends soon after it began, each wait is longer than the one before": [
     [...watching, ...rounds(3, ended(5), waited, serverIsAt("100")), ended(5)],
     { do: "wait", ms: 3000 },
   ],
@@ -246,21 +246,24 @@ describe("the news for the store", () => {
     return news?.type === "page" && news.rewound;
   };
   const rewinds: Record<string, [ReflectorInput<KubeObject>[], boolean]> = {
-    "the first list is no rewind": [[page()], false],
-    "a list at a later version is no rewind": [[...watching, expired, page()], false],
-    "a list at an earlier version than the last bookmark is a rewind": [
+    "the first list does not report that the server was set back": [[page()], false],
+    "a list at a later version does not report that the server was set back": [
+      [...watching, expired, page()],
+      false,
+    ],
+    "a list at an earlier version than the last bookmark reports that the server was set back": [
       [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), page()],
       true,
     ],
-    "a list at an earlier version after a silent watch is a rewind": [
+    "a list at an earlier version after a silent watch reports that the server was set back": [
       [...watching, bookmark("150"), silence, serverIsAt("120", true), page()],
       true,
     ],
-    "a list at an earlier version that had to be asked for again is a rewind": [
+    "a list at an earlier version that had to be asked for again reports that the server was set back": [
       [...watching, bookmark("150"), ended(60_000), serverIsAt("120"), failed({}), waited, page()],
       true,
     ],
-    "a list after our version was refused as too large is a rewind": [
+    "a list after our version was refused as too large reports that the server was set back": [
       [...watching, bookmark("150"), failed({ status: 504, message: "Too large resource version" }), page()],
       true,
     ],
@@ -283,7 +286,7 @@ describe("the news for the store", () => {
           found: false,
         });
     });
-  test("after the server was set back only the next list is a rewind, and not the list after it", () =>
+  test("only the first list after the server was set back reports it, and not the second", () =>
     expect(isRewound(...watching, distrusted, page(), expired, page())).toBe(false));
   test("is empty for a bookmark", () =>
     expect(run([...watching, bookmark("150")]).last.news).toBeUndefined());
@@ -300,7 +303,7 @@ describe("the problem as a sentence for a person", () => {
       failed({ status: 401, reason: "Unauthorized" }),
       /credentials/,
     ],
-    "repeats the system's words when there is no connection": [
+    "repeats the operating system's words when there is no connection": [
       failed({ message: "connect ECONNREFUSED" }),
       /ECONNREFUSED/,
     ],

@@ -36,13 +36,13 @@ export type ReflectorState =
   | {
       phase: "listing";
       attempt: number;
-      /** Objects per page; 0 asks for all objects at once. */
+      /** Objects per page; 0 asks for all objects in one page. */
       limit: number;
       /** The token of the next page; absent before the first page. */
       continue: string | undefined;
       /** The newest version that was seen before this list. When the list has an earlier version, the server was set back. */
       since: string | undefined;
-      /** True when the last watch was given up for its silence, and nothing has come from a later watch yet. */
+      /** True when the last watch was closed because it was silent, and nothing has come from a later watch yet. */
       quiet: boolean;
       /**
        * True when another watch found that the same server was set back, so that this list counts as the list after a restore.
@@ -74,11 +74,11 @@ export type ReflectorInput<T extends KubeObject> =
   | { type: "failed"; error: Failed; livedMs: number }
   | { type: "waited" };
 
-/** What the informer must do next. The action before has ended at this point. */
+/** What the informer must do next, after the previous action has ended. */
 export type ReflectorAction =
   | { do: "list"; continue: string | undefined; limit: number }
   /**
-   * `quiet`: the last watch was silent for too long. It could be opened as well, so the opening of this watch proves nothing.
+   * `quiet`: the last watch was silent for too long. That watch could be opened, too, so opening this watch proves nothing.
    */
   | { do: "watch"; resourceVersion: string; timeoutSeconds: number; quiet: boolean }
   /** Asks the server for its present version, which a list of one object shows. */
@@ -109,13 +109,13 @@ const PAGE = 500;
 /** The value of `limit` that means no limit. */
 const EVERYTHING = 0;
 const MIN_BACKOFF_MS = 500;
-/** The longest wait that no Retry-After asked for. After the server is back, changes go unnoticed for this long at most. */
+/** The longest wait when no Retry-After asks for a longer one. After the server is back, changes go unnoticed for this long at most. */
 const MAX_BACKOFF_MS = 30_000;
 /** The longest Retry-After that is obeyed: one wrong header must not stop the watch for a day. */
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 /**
- * A watch that stayed open for this long has worked. After a shorter watch there is a wait, or the watches would follow each
- * other without end.
+ * A watch that stayed open for this long has worked. After a shorter watch the machine waits, or it would open one watch after
+ * another without a pause.
  */
 const LIVELY_MS = 2000;
 
@@ -209,7 +209,7 @@ function told<T extends KubeObject>(
 
 /**
  * Handles an event that is older than the one before, which means that the server was set back during the watch. A new list
- * follows at once the first time, and after a wait when such an event comes twice in a row.
+ * follows immediately the first time, and after a wait when such an event comes twice in a row.
  */
 function backwards<T extends KubeObject>(
   state: Extract<ReflectorState, { phase: "watching" }>,
@@ -274,7 +274,7 @@ function failed<T extends KubeObject>(
   const problem = problemOf(state.phase === "listing" ? "list" : "watch", error);
   if (isForgotten(error)) {
     // A continue token expires when paging takes longer than etcd keeps history; then paging begins again. When the version of
-    // even the first page has expired, paging cannot work, and everything is asked for at once.
+    // even the first page has expired, paging cannot work, and all objects are asked for in one page.
     const twice = state.phase === "listing" && state.continue === undefined;
     const limit = state.phase !== "listing" ? PAGE : twice ? EVERYTHING : state.limit;
     const { attempt, quiet } = state;
@@ -287,8 +287,8 @@ function failed<T extends KubeObject>(
       distrusted: isDistrusted,
     } as const;
     // A watch that worked and whose version has expired was only quiet for too long, so the list follows without a wait. That
-    // is allowed again only after another watch has worked: otherwise a server that forgets each version at once would be asked
-    // for list after list.
+    // is allowed again only after another watch has worked: otherwise a server that forgets each version immediately would be
+    // asked for list after list.
     return state.phase === "watching" && state.attempt === 0
       ? go({ ...list, attempt: 1 }, chance)
       : { ...pause(list, error, chance), problem };

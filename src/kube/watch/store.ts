@@ -31,7 +31,7 @@ export class Store<T extends KubeObject> implements ReadStore<T> {
   readonly #objects = new Map<string, T>();
   readonly #byNamespace = new MultiMap<string, string>();
   readonly #indexes: Indexes<T>;
-  /** For each index, the keys of the objects by value. */
+  /** For each index, a map from an index value to the keys of the objects that have the value. */
   readonly #found: Map<string, MultiMap<string, string>>;
 
   constructor(indexes: Indexes<T> = {}) {
@@ -67,8 +67,8 @@ export class Store<T extends KubeObject> implements ReadStore<T> {
   set(object: T): T | undefined {
     const key = keyOf(object);
     const previous = this.#objects.get(key);
-    // The values of the earlier object are computed again, which works because it is frozen. Keeping a list of values per
-    // object would cost memory.
+    // The index values of the earlier object are computed again, and are the same because the object is frozen. Keeping a list
+    // of values per object would cost memory.
     if (previous !== undefined) this.#unindex(key, previous);
     this.#objects.set(key, object);
     this.#byNamespace.add(object.metadata.namespace ?? "", key);

@@ -32,8 +32,8 @@ const KEPT = [
 ] as const;
 
 /**
- * The object as a store keeps it: without managedFields and kubectl's copy, with equal texts shared, and frozen. All readers
- * get the same object, so a reconciler that changed it would change it for all other readers.
+ * The object as a store keeps it: without managedFields and the copy in kubectl's annotation, with equal texts shared, and
+ * frozen. All readers get the same object, so a reconciler that changed it would change it for all other readers.
  */
 export function trim<T extends KubeObject>(
   object: T,
@@ -74,7 +74,7 @@ function shared<T extends KubeObject>(object: T): T {
   // The time of creation is shared, because objects that were created by one `kubectl apply` have the same second of creation.
   if (metadata.creationTimestamp !== undefined) metadata.creationTimestamp = one(metadata.creationTimestamp);
   // Ordinary finalizers are few, and the same on all objects. A longer list is not shared: an object can have a hundred
-  // thousand different finalizers, which would only displace the useful texts.
+  // thousand different finalizers, which would only push the useful texts out of the table.
   if (metadata.finalizers !== undefined && metadata.finalizers.length <= ORDINARY_FINALIZERS)
     metadata.finalizers = metadata.finalizers.map(one);
   const status = object.status as RuntimeStatus | undefined;
@@ -93,7 +93,7 @@ function worded(condition: Condition): Condition {
   return copy as unknown as Condition;
 }
 
-/** With this many different texts the table is emptied: times and names that occur once must not fill it for ever. */
+/** The table of shared texts is emptied at this many texts: times and names that occur once must not fill it for ever. */
 const DIFFERENT = 10_000;
 /** Texts longer than this are not shared: they are hardly ever the same, and would make the table large. */
 const LONGEST = 200;

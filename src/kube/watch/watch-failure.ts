@@ -1,6 +1,6 @@
 /**
- * Sorts the failures of a list or a watch by what helps: a new list, or another try from the same place. Also describes each
- * failure in a sentence that says what a person can do.
+ * Sorts the failures of a list or a watch by what helps: a new list, or another try from the same version. Also describes
+ * each failure in a sentence that says what a person can do.
  */
 
 import { KubeError, type StatusBody } from "../client/errors.ts";

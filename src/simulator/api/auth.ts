@@ -6,7 +6,10 @@ import type { ApiOperation, Principal } from "./operation.ts";
 
 const unauthorized = (message = "Authenticate") => new TwilioError(401, 20003, message);
 
-/** Reads the user name from the Authorization header. The password is not checked: the request log and faults need failed logins, too. */
+/**
+ * Reads the user name from the Authorization header. The password is not checked, because the request log and faults cover failed logins,
+ * too.
+ */
 export function userNameOf(header: string | undefined): string | undefined {
   return header === undefined ? undefined : basic(header)?.user;
 }

@@ -15,8 +15,8 @@ interface ListPage<T> {
 
 /**
  * Cuts one page out of a list. The page token names the last row of the previous page, so that rows added between two calls do not shift
- * the pages: no row is listed twice or left out. The `Page` number counts only when there is no token, or when the row that the token names
- * is gone.
+ * the pages: no row is listed twice or left out. The `Page` number is used only when there is no token, or when the row that the token
+ * names is gone.
  */
 function cut<T extends { sid: string }>(rows: T[], query: URLSearchParams): ListPage<T> {
   const pageSize = wholeNumber(query, "PageSize", DEFAULT_PAGE_SIZE, 1);
@@ -96,7 +96,7 @@ const edges: Record<string, string> = { ie1: "dublin", au1: "sydney", jp1: "toky
 
 /**
  * The absolute URL that Twilio would answer, not a URL of the simulator. A client with a configured base URL must map every URL of Twilio
- * to it, and a simulator URL would not test that.
+ * to its base URL, and a URL of the simulator would not test that.
  */
 export function twilioUrl(call: Pick<ApiCall, "region">, product: TwilioProduct, path: string): string {
   const { name } = call.region;

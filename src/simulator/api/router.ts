@@ -60,7 +60,7 @@ export function matchOperation(
   );
 }
 
-/** An empty path segment matches too, so that an empty SID gets the 404 of its resource, as at Twilio. */
+/** Makes the pattern of an operation's path. An empty segment matches as well, so that an empty SID gets a 404, as at Twilio. */
 function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>[^/.]*)")}$`);
 }

@@ -64,8 +64,8 @@ const kinds: Record<SimulatedFault["kind"], { takes: string[]; needs: string[] }
 };
 
 /**
- * Reads one fault or a list of faults from JSON. One mistake refuses the whole list, because a list of which only half is armed would be
- * hard to notice.
+ * Reads one fault or a list of faults from JSON. One invalid fault makes it refuse the whole list, because a user would hardly notice that
+ * only half of the faults are armed.
  */
 export function readFaults(text: string): SimulatedFault[] {
   const input = parse(text);

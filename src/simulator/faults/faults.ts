@@ -68,7 +68,7 @@ interface Armed {
   until: number;
   /** How many more calls the fault strikes. */
   left: number;
-  /** How many matching calls are still to be spared. */
+  /** How many more matching calls the fault spares before it strikes one. */
   skip: number;
 }
 

@@ -51,7 +51,7 @@ export function applyFault({ status, text, fault, address, context }: IntactAnsw
   return { status, text };
 }
 
-/** Removes one phone number from an answer that lists phone numbers. Any other answer stays unchanged. */
+/** Removes one number or short code from an answer that lists numbers or short codes. Any other answer stays unchanged. */
 function without(text: string, number: string): string {
   const body = JSON.parse(text || "{}") as Record<string, unknown>;
   for (const [list, name] of [

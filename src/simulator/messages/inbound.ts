@@ -79,7 +79,7 @@ export class InboundTexts {
     const extra = { ...(consent.optOutType && { OptOutType: consent.optOutType }), ...text.params };
     const response = target === undefined ? undefined : await this.#call(account, message, target, extra);
     Object.assign(message, { status: "received", dateUpdated: clock.now() });
-    // If the text was deleted or the simulator was reset while the webhook ran, its answer must leave no trace in the new state.
+    // If the text was deleted or the simulator was reset while the webhook ran, the webhook's answer must not change the new state.
     if (region.messages.get(message.sid) === message)
       replies.push(...this.#finish({ region, sender, message, destination }, response));
     return {
@@ -123,7 +123,7 @@ export class InboundTexts {
     extra: Record<string, string>,
   ): Promise<WebhookResponse> {
     const params = inboundParams(message, extra);
-    // The token is read each time a request is signed, because it may be promoted while Twilio retries.
+    // The token is read each time a request is signed, because another token may be promoted while Twilio retries.
     const authToken = () => account.authToken;
     message.dateSent = this.#options.clock.now();
     const first = await this.#try({ url: target.url, method: target.method, params, authToken });
@@ -137,7 +137,7 @@ export class InboundTexts {
   }
 
   /**
-   * Calls one URL. An answer that is not TwiML counts as a failure, but Twilio does not try the same URL again: it only tries the fallback.
+   * Calls one URL. An answer that Twilio cannot use is a failure, but Twilio does not try the same URL again: it only tries the fallback.
    */
   async #try(webhook: WebhookCall): Promise<WebhookResponse> {
     const { attempts, answer, isStopped } = await this.#options.webhooks.call(webhook);

@@ -22,7 +22,7 @@ export interface OutgoingText {
   statusCallback: string;
   /** How long the text may wait in the sender's queue before it fails with 30036. */
   validityMs: number;
-  /** When to send the text, in milliseconds since the epoch. Undefined: at once. */
+  /** When to send the text, in milliseconds since the epoch. Undefined: immediately. */
   sendAt?: number;
   /** The customer opted out of a service with Advanced Opt-Out. Twilio accepts the text and fails it later. */
   isOptedOut?: boolean;

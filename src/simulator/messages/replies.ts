@@ -7,7 +7,7 @@ import { isStopped } from "./opt-out.ts";
 import type { Outbox } from "./outbox.ts";
 import type { TwimlReply } from "./twiml.ts";
 
-/** Twilio's error 14107: after 15 answers to one customer, each within 30 s of the answer before, Twilio sends no more answers. */
+/** Twilio's error 14107: after 15 answers to one customer, each within 30 s of the previous answer, Twilio sends no more answers. */
 const MOST_ANSWERS = 15;
 const ANSWER_GAP_MS = 30_000;
 /** Ten hours, Twilio's default validity period. TwiML cannot set another. */

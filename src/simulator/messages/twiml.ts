@@ -25,8 +25,8 @@ const MOST_REPLIES = 10;
 
 /**
  * The texts that a webhook's answer asks for. Twilio reads text/xml, application/xml and text/html as TwiML. It sends the body of a
- * text/plain answer to the customer, so a webhook must not simply answer "ok". An empty body asks for no text. Throws TwimlError for any
- * other answer.
+ * text/plain answer to the customer, so a webhook must not answer "ok" as plain text. An empty body asks for no text. Throws TwimlError
+ * for any other answer.
  */
 export function repliesIn(contentType: string | undefined, body: string): TwimlReply[] {
   if (Buffer.byteLength(body) > LONGEST_BODY) throw new TwimlError(11750, "the answer is over 64 KiB");

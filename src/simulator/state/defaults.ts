@@ -11,7 +11,7 @@ import type {
 /** The fields of a new resource that Twilio fills in: everything except its SID, its owner and its dates. */
 type Defaults<T> = Omit<T, "sid" | "accountSid" | "dateCreated" | "dateUpdated">;
 
-/** The URLs that Twilio sets on a new number. The controller must recognize that they are not a customer's webhook. */
+/** The URLs that Twilio sets on a new number. The controller must recognise that they are not a customer's webhook. */
 const demoReply = "https://demo.twilio.com/welcome/sms/reply/";
 const demoVoice = "https://demo.twilio.com/welcome/voice/";
 /** The toll-free area codes of North America. */

@@ -78,7 +78,7 @@ export type SimulatedSender = SimulatedNumber | SimulatedShortCode;
 
 /** A TwiML application. When a number names an application, texts to the number go to the application's URLs. */
 export interface TwimlApplication extends OwnedResource, SmsWebhooks {
-  /** The status callback of texts that name this application and no status callback. */
+  /** The status callback of texts that name this application but no status callback of their own. */
   messageStatusCallback: string;
 }
 

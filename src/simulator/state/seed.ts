@@ -2,7 +2,7 @@ import type { NewAccount, Region } from "./region.ts";
 import type { ConversationAddress } from "./resources.ts";
 import type { Handset, SimulatorState, Timing } from "./state.ts";
 
-/** The parameter type of a region's `add…` method. */
+/** The type of the first parameter of a method of Region, such as `addKey`. */
 type First<M extends keyof Region> = Region[M] extends (first: infer F) => unknown ? F : never;
 
 /** The resources that a region starts with. A service lists the SIDs of the senders in its pool. */
@@ -16,7 +16,7 @@ interface RegionSeed {
   addresses?: (Partial<ConversationAddress> & Pick<ConversationAddress, "accountSid" | "address">)[];
 }
 
-/** The resources that a simulator starts with; a seed file contains them as JSON. The fields of RegionSeed are for region us1. */
+/** The resources that a simulator starts with; a seed file contains them as JSON. The fields from RegionSeed describe region us1. */
 export interface SimulatorSeed extends RegionSeed {
   regions?: Record<string, RegionSeed>;
   /** Regions that start with us1's accounts and numbers under the same SIDs, but with different tokens and without webhooks. */
@@ -71,7 +71,7 @@ function plantRegion(seed: RegionSeed, region: Region): void {
 const regionKeys = ["accounts", "keys", "applications", "numbers", "shortCodes", "services", "addresses"];
 const wholeKeys = ["regions", "mirrors", "messagingRegions", "handsets", "timing"];
 
-/** Refuses unknown fields, because a misspelt field would silently leave something out. */
+/** Refuses unknown fields. Otherwise a misspelt field would be ignored, and its resources would be missing without a message. */
 function checkKeys(seed: object, known: string[]): void {
   const unknown = Object.keys(seed).find((key) => !known.includes(key));
   if (unknown !== undefined)

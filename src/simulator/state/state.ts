@@ -20,18 +20,18 @@ export interface Timing {
   /** How long a new message is missing from the message list. It can already be fetched by its SID. */
   messageListLagMs: number;
   /**
-   * How long a sender's queue may get. When it is longer, a further text is refused with 21611, and in a Messaging Service it fails with
-   * 30001.
+   * How long it may take to send all texts in a sender's queue. When it takes longer, a further text is refused with Twilio's error 21611,
+   * and a text in a Messaging Service fails with error 30001.
    */
   longestQueueMs: number;
 }
 
 /**
- * The times at the start. They are short, so that tests and the demo are fast. Only the queue has the length that it has at Twilio: ten
- * hours.
+ * The timing with which a simulator starts. The times are short, so that tests and the demo are fast. Only `longestQueueMs` is as long as
+ * at Twilio: ten hours.
  */
 const timing: Timing = { sendingMs: 50, receiptMs: 250, messageListLagMs: 0, longestQueueMs: 36_000_000 };
-/** The logs keep this many records, so that a long benchmark does not use up the memory. */
+/** How many records each log keeps at most, so that a long benchmark does not use up the memory. */
 const MOST_RECORDS = 50_000;
 
 /**
@@ -103,7 +103,7 @@ export class SimulatorState extends Region {
   }
 }
 
-/** Adds a row to a log. Drops a tenth of a full log at once: dropping one row for each new row would move the whole array each time. */
+/** Adds a row to a log. Drops a tenth of a full log in one step: dropping one row for each new row would move the whole array each time. */
 function keepNewest<T>(rows: T[], row: T): void {
   if (rows.length >= MOST_RECORDS) rows.splice(0, MOST_RECORDS / 10);
   rows.push(row);

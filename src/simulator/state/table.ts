@@ -16,7 +16,7 @@ export class Table<T extends { sid: string; accountSid: string }> implements Ite
   get(sid: string): T | undefined {
     return this.#bySid.get(sid);
   }
-  /** The account's resource with this SID. Undefined also when another account owns it: for all other accounts it does not exist. */
+  /** The account's resource with this SID. Undefined also when another account owns the resource, since an account sees only its own. */
   of(accountSid: string, sid: string): T | undefined {
     return this.#byAccount.get(accountSid)?.get(sid);
   }

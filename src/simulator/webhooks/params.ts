@@ -78,7 +78,7 @@ export function statusParams(message: Message, status: MessageStatus, now: numbe
   ];
 }
 
-/** Replaces the values of existing parameters. Adds new parameters before ApiVersion, which Twilio sends last. */
+/** Puts `extra` into `params`: replaces the values of existing parameters, and adds others before ApiVersion, which Twilio sends last. */
 export function withExtra(params: Params, extra: Record<string, string>): Params {
   const names = new Set(params.map(([name]) => name));
   const added = Object.entries(extra).filter(([name]) => !names.has(name));
@@ -91,6 +91,6 @@ const optional = (name: string, value: string | null): Params => (value === null
 /** A date in the format YYMMDDhhmm, in UTC. Carriers write the time of a delivery receipt like this. */
 const receiptDate = (now: number) => new Date(now).toISOString().replace(/\D/g, "").slice(2, 12);
 
-/** The URL of a media item at Twilio's host, like all absolute URLs: a client must map it to its own base URL. */
+/** The URL of a media item. It names Twilio's host, as at Twilio, so a client of the simulator must replace the host by its base URL. */
 const mediaUrl = ({ accountSid, sid }: Message, mediaSid: string) =>
   `https://api.twilio.com/2010-04-01/Accounts/${accountSid}/Messages/${sid}/Media/${mediaSid}`;

@@ -41,7 +41,7 @@ export interface WebhookCall {
   url: string;
   method: "GET" | "POST";
   params: [string, string][];
-  /** Returns the token that signs. It is read at each attempt: a token that is promoted between two attempts signs the second attempt. */
+  /** Returns the token that signs. It is called for each request: a token that is promoted between two attempts signs the second one. */
   authToken: () => string;
 }
 

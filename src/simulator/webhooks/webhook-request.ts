@@ -25,7 +25,7 @@ export type WebhookResult =
    */
   | { failed: { code: number; text: string; retry: "ct" | "rt" | undefined } };
 
-/** Bounds the memory that an answer takes. The limit is far above 64 KiB, the size above which TwiML is refused. */
+/** Bounds the memory that an answer takes: further bytes are dropped. The limit is far above 64 KiB, above which TwiML is refused. */
 const LONGEST_ANSWER = 256 * 1024;
 
 /**

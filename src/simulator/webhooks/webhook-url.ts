@@ -39,7 +39,7 @@ export function isWebhookUrl(text: string, { allowLocalUrls }: { allowLocalUrls:
 const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, "");
 const isAddress = (hostname: string) => isIP(bare(hostname)) !== 0;
 
-/** Whether only this machine or its network can reach the IP address. An IPv4 address inside an IPv6 address counts as IPv4. */
+/** Whether only this machine or its network can reach the IP address. An IPv4-mapped IPv6 address is checked against the IPv4 ranges. */
 function isLocalAddress(hostname: string): boolean {
   const address = bare(hostname);
   return unreachable.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");

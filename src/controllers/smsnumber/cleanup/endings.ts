@@ -11,10 +11,10 @@ export interface DecidedEnding {
 }
 
 /**
- * Remembers how each deletion was decided to end, until its SmsNumber is gone. Records change in memory before
- * they are durable, and Twilio changes before the records do. So without this memory an attempt after a failed one
- * would find nothing left to do, and would report and count nothing. The memory is not durable: after a restart
- * the records of owed numbers take its place.
+ * Remembers how the deletion of each SmsNumber is to end, until the SmsNumber is gone. Records change in memory
+ * before they are durable, and Twilio changes before the records do. So without this memory an attempt after a
+ * failed one would find nothing left to do, and would report and count nothing. The memory is not durable: after a
+ * restart the records of owed numbers take its place.
  */
 export class Endings {
   readonly #byUid = new Map<string, DecidedEnding[]>();

@@ -30,9 +30,9 @@ export interface CleanedUp {
  * Returns the finalize function. It resolves once everything that it changed is durable, and throws a `Failure`
  * when the cleanup must be tried again.
  *
- * If waiting cannot help (a bad token, a number that is gone), the number is let go at once with a warning. In an
- * outage of Twilio the number is let go when DELETE_TIMEOUT is over, which also ends a call in progress. An attempt
- * that follows a failed attempt continues from what the failed attempt had decided.
+ * If waiting cannot help (a bad token, a number that is gone), the number is let go immediately with a warning. In
+ * an outage of Twilio the number is let go when DELETE_TIMEOUT is over, which also ends a call in progress. An
+ * attempt that follows a failed attempt continues from what the failed attempt had decided.
  */
 export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) {
   return async function finalize(ctx: ReconcileContext<SmsNumber>): Promise<CleanedUp> {
@@ -50,7 +50,7 @@ export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) 
       ended.event = await conclude(deps, ctx, ended);
     }
     await leaveToHolders(deps, uid);
-    // Once the SmsNumber is gone, nothing needs the copy of the webhook under its UID any more.
+    // Once the SmsNumber is gone, nothing needs the saved webhook that is stored under its UID any more.
     await deps.previous.remove(uid, ctx.signal);
     wakeWaiting(deps, ctx.object);
     return { done: true, events: endings.of(uid).flatMap(({ event }) => event ?? []) };
@@ -58,8 +58,8 @@ export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) 
 }
 
 /**
- * The shortest time for which a deletion waits for the records; it waits longer if it may still wait for Twilio. Even
- * a forced deletion waits, because after a start the records are loaded within a moment.
+ * How long every deletion waits for the records at least, even a forced one: after a start the records are loaded
+ * within a moment. A deletion that may still wait for Twilio waits for the records longer.
  */
 const RECORDS_WAIT_MS = 2000;
 

@@ -132,7 +132,7 @@ async function set(
 ): Promise<EventNote> {
   const change = async (webhook: Webhook) => {
     const answer = await account.update(number, webhook, options);
-    // The number in Twilio's answer still leads to this operator, so Twilio has not made the change, whatever the
+    // If the number in Twilio's answer still leads to this operator, Twilio has not made the change, whatever the
     // status code says. A cache, or a proxy that only passes reads on, can cause this.
     if (leadsHere({ deps, object: ctx.object }, webhookOf(answer)))
       throw new Failure(

@@ -79,7 +79,7 @@ describe("the former host in a message contains no password, path or query", () 
     test(name, () => expect(formerHostOf(webhook(given))).toBe(want));
 });
 
-test("every Failure reason that can let a number go has a time series from the start", () => {
+test("LET_GO_REASONS has every Failure reason that can let a number go, so that each has a time series from the start", () => {
   const ends = ["TwilioUnauthorized", "TwilioPermissionMissing", "TwilioRejected", "AccountSuspended"];
   const waits = ["TwilioThrottled", "TwilioUnavailable"];
   for (const reason of [...ends, ...waits, "NumberNotInAccount", "SecretNotFound"]) {
@@ -105,12 +105,12 @@ describe("letGoAfter decides whether a failure lets the number go", () => {
       true,
       { reason: "TwilioThrottled", why: "gave up after waiting for Twilio: it failed" },
     ],
-    "refused credentials let the number go at once": [
+    "refused credentials let the number go immediately": [
       "TwilioUnauthorized",
       false,
       { reason: "TwilioUnauthorized", why: "it failed" },
     ],
-    "a number that is no longer in the account is let go at once": [
+    "a number that is no longer in the account is let go immediately": [
       "NumberNotInAccount",
       false,
       { reason: "NumberNotInAccount", why: "it failed" },

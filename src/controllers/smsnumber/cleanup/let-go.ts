@@ -37,8 +37,8 @@ export interface LetGo {
 
 /**
  * Decides whether a failure to give the webhook back lets the number go; undefined means that the deletion tries
- * again. A failure that waiting cannot fix lets the number go at once. An outage lets it go only when the deletion
- * has waited long enough. Pure.
+ * again. A failure that waiting cannot fix lets the number go immediately. An outage lets it go only when the
+ * deletion has waited long enough. Pure.
  */
 export function letGoAfter(failure: Failure, { waitIsOver }: { waitIsOver: boolean }): LetGo | undefined {
   const { reason, message } = failure;

@@ -11,14 +11,14 @@ describe("with a time-out of ten minutes a deletion", () => {
     ["still waits nine minutes after it was requested, when an operator was running", 0, -60, 9, true],
     ["no longer waits ten minutes after it was requested, when an operator was running", 0, -60, 10, false],
     [
-      "still waits one minute after the operator returned, when none was running at the request",
+      "still waits one minute after the operator is back, if the operator was away at the time of the request",
       0,
       30,
       31,
       true,
     ],
     [
-      "no longer waits ten minutes after the operator returned, when none was running at the request",
+      "no longer waits ten minutes after the operator is back, if the operator was away at the time of the request",
       0,
       30,
       40,

@@ -50,7 +50,7 @@ export function deletionSeen<T extends KubeObject>(informer: Pick<Informer<T>, "
 
 /**
  * The name of an annotation that users set. The value "true" on an SmsNumber that is being deleted ends the wait for
- * Twilio at once.
+ * Twilio immediately.
  */
 export const FORCE_DELETE_ANNOTATION = "smschannel.dev/force-delete";
 

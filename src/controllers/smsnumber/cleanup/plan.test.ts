@@ -44,7 +44,7 @@ const rows: Record<string, [DeletionInput, unknown]> = {
     input({ policy: "Retain" }),
     does("leave", "WebhookRetained"),
   ],
-  "the webhook is retained without a call to Twilio": [
+  "with deletionPolicy: Retain the webhook is retained without a call to Twilio": [
     input({ policy: "Retain", seen: null }),
     does("leave", "WebhookRetained"),
   ],

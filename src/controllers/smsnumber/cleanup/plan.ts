@@ -57,13 +57,13 @@ const cleared: Webhook = {
   smsApplicationSid: "",
 };
 
-/** Decides what to do at Twilio when an SmsNumber is deleted that held its number. Pure. */
+/** Decides what to do at Twilio when an SmsNumber that held its number is deleted. Pure. */
 export function planDeletion({ policy, seen, saved, isOurs, successor }: DeletionInput): DeletionPlan {
   // The policy Retain is checked before the webhook, because Retain does not call Twilio and so knows no webhook.
   if (policy === "Retain") return successor ? handOver : retain;
   if (seen === null) return notInAccount;
-  // Somebody has pointed the number elsewhere in the meantime. A webhook that does not lead to this operator stays
-  // as it is.
+  // If somebody has pointed the number elsewhere in the meantime, its webhook no longer leads to this operator and
+  // stays as it is.
   if (seen.smsApplicationSid !== "" || !pointsAt(seen, isOurs))
     return {
       do: "leave",

@@ -10,9 +10,9 @@ type Succession = Pick<Finalization, "streams" | "records" | "seen">;
 
 /**
  * Returns the SmsNumber that gets the number next: the first in line whose Twilio account owns the number. Handing
- * the number over at once keeps texts arriving, because the webhook stays. Otherwise the webhook would be cleared
- * and set again a second later. A suspended SmsNumber is no successor: it would not set the webhook to its own
- * WorkStream, so texts would go on to a WorkStream that is gone.
+ * the number over keeps texts arriving, because the webhook stays. Otherwise the deletion would clear the webhook,
+ * and the next SmsNumber would set it again a second later. A suspended SmsNumber is no successor: it would not set
+ * the webhook to its own WorkStream, so texts would keep going to the WorkStream of the deleted SmsNumber.
  */
 export function successorOf(deps: Succession, object: SmsNumber, held: HeldNumber): SmsNumber | undefined {
   const others = deps.seen

@@ -27,7 +27,7 @@ test("an SmsNumber that appears without a status is new until its webhook is set
   expect(["a", "b", "c"].map((uid) => numbers.has(uid))).toEqual([false, false, true]);
 });
 
-test("an SmsNumber is not new if some operator has processed it, or if it is first reported as changed", () => {
+test("an SmsNumber is not new if some operator has processed it, or if the informer first reports it as changed", () => {
   const { numbers, tell } = listening();
   tell({ type: "added", object: object("a", { managedBy: "another/release" }) });
   tell({ type: "updated", object: object("b"), previous: object("b") });

@@ -5,8 +5,8 @@ import type { PreviousWebhooks } from "./previous-webhooks.ts";
 /**
  * Remembers the SmsNumbers that no operator had processed when this process first saw them: they had no status, so
  * no webhook can be saved for them yet. Knowing this avoids a read of a Secret for each of hundreds of numbers
- * whose webhooks are set at once. Create this object before the informer starts, because it would miss SmsNumbers
- * that were reported earlier.
+ * whose webhooks are set at the same time. Create this object before the informer starts, because it would miss
+ * SmsNumbers that were reported earlier.
  */
 export class NewNumbers {
   readonly #uids = new Set<string>();

@@ -31,7 +31,7 @@ export async function oweNumber(
 ): Promise<Webhook | undefined> {
   const { phoneNumberSid, accountSid, number, namespace, namespaceUid, stream, name, uid, configured } = held;
   const own = await previous.keep(uid, held, signal);
-  // Nothing is saved for the SmsNumber. Either an earlier attempt has made the number owed already, or this
+  // If nothing is saved for the SmsNumber, then either an earlier attempt has made the number owed already, or this
   // SmsNumber held the number without ever setting its webhook. In the second case a webhook that is kept for the
   // number is from an earlier holder.
   const saved = own ?? (await previous.kept(held, signal));

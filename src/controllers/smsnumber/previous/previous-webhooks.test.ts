@@ -27,7 +27,7 @@ function previousOf(text: string) {
   return { lines, read: () => previous.read("uid", new AbortController().signal) };
 }
 
-describe("a saved webhook that was damaged counts as none, and the log names only its Secret", () => {
+describe("a saved webhook that was damaged is ignored, and the log names only its Secret", () => {
   const texts = {
     "the content is not JSON": "https://bot:s3cret@legacy.example.com/",
     "the JSON ends in the middle": '{"smsUrl":"https://bot:s3cret@legacy.example.com/',

@@ -108,7 +108,7 @@ export function createPreviousWebhooks(options: PreviousWebhooksOptions): Previo
   return store;
 }
 
-/** Names of Secrets must be in lower case, but Twilio's SIDs begin with upper-case letters. */
+/** The number's SID in lower case: names of Secrets must be in lower case, but Twilio's SIDs begin in upper case. */
 const keyOf = ({ phoneNumberSid }: NumberRef) => phoneNumberSid.toLowerCase();
 
 /**
@@ -143,8 +143,8 @@ function webhookSecrets(options: PreviousWebhooksOptions) {
   };
   const read = async (key: string, signal: AbortSignal): Promise<StoredWebhook | undefined> => {
     const saved = storedIn(await client.get(secrets, own(key), signal), log);
-    // This installation has no Secret with a webhook for this key, but the installation that was taken over may
-    // have one. That Secret is copied on the first read.
+    // If this installation has no Secret with a webhook for this key, the installation that it takes over may have
+    // one. The first read copies that Secret.
     const former = saved === undefined ? formerOf(options, key) : undefined;
     if (former === undefined) return saved;
     const inherited = storedIn(await unlessForbidden(client.get(secrets, former, signal)), log);
@@ -213,8 +213,8 @@ export async function unlessForbidden<T>(call: Promise<T>): Promise<T | undefine
 const accountOf = (secret: Secret | undefined) => secret?.metadata.annotations?.[ACCOUNT_ANNOTATION];
 
 /**
- * Reads the webhook in a Secret. A damaged Secret counts as none, because a deletion that insisted on reading it
- * would never end.
+ * Reads the webhook in a Secret. A damaged Secret is treated as if it did not exist, because a deletion that insisted
+ * on reading it would never end.
  */
 function storedIn(secret: Secret | undefined, log: Log): StoredWebhook | undefined {
   const text = secret?.data?.[KEY];

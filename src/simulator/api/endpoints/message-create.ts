@@ -64,8 +64,8 @@ export function createMessage(call: ApiCall, context: SimulatorContext): Message
   const isAdvanced = sender !== undefined && keywordsFor(sender, pool)?.isAdvanced === true;
   // If the customer opted out under Advanced Opt-Out, Twilio accepts a message through the service all the same. The outbox fails it later.
   if (isOptedOut && !(isAdvanced && service !== undefined)) throw badRequest(21610);
-  // Only a message with an explicit sender is checked for a full queue. A message through a service gets its sender later, and only then
-  // fails with 30001.
+  // Only a message with an explicit sender is checked for a full queue. A message through a service gets its sender later, and
+  // fails with 30001 at that time.
   if (
     from !== null &&
     service === undefined &&

@@ -82,7 +82,7 @@ function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   const until = dayOf(call, "DateSent<");
   const since = dayOf(call, "DateSent>");
   const visibleFrom = clock.now() - state.timing.messageListLagMs - call.extraLagMs;
-  // Any filter by date leaves out messages that have no date.
+  // A filter by date leaves out every message that was not sent, because it has no date.
   const byDay = on !== undefined || until !== undefined || since !== undefined;
   return (
     call.region.messages
@@ -100,7 +100,7 @@ function listed(call: ApiCall, { state, clock }: SimulatorContext): Message[] {
   );
 }
 
-/** The day in UTC that this filter of the call names, as a number of days since 1970. Undefined: the call has no such filter. */
+/** The day in UTC that the query parameter `name` holds, as a number of days since 1970. Undefined: the call has no such filter. */
 function dayOf(call: ApiCall, name: string): number | undefined {
   const text = call.query.get(name);
   if (text === null) return undefined;
