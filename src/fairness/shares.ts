@@ -43,8 +43,8 @@ export class Shares implements Admission {
   }
 
   /**
-   * Whether the flow may take another place. `perFree` is how many places the flow may hold for each place that its tenant may
-   * still take; a smaller number is for work that must leave places to other work of the same flow.
+   * Whether the flow may take another place. It may hold `perFree` times as many places as its tenant may still take. Less
+   * important work passes a smaller `perFree`, so that it leaves places to other work of the same flow.
    */
   admits({ tenant, upstream }: Flow, perFree: number = PER_FREE): boolean {
     if (!this.admitsTenant(tenant)) return false;

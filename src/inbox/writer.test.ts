@@ -196,7 +196,7 @@ describe("a store that fails or hangs", () => {
     expect(outcomes).toEqual({ first: ["late"], second: ["late"], third: ["overloaded"] });
   });
 
-  test("makes fewer texts wait when their bodies are large, and turns the others away", async () => {
+  test("lets the writer hold fewer texts when their bodies are large, and the writer refuses the rest", async () => {
     const { store, clock, outcomes, writer, write } = setup({
       mostWaitingBytes: 2 * BYTES_BESIDE_BODY + 100_000,
     });

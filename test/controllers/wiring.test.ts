@@ -276,7 +276,7 @@ test("when Twilio accepts an update without making it, the message names the unc
     await fresh.numberIs("line", { InboundUrlReady: "TwilioRejected" });
     const number = await fresh.client.get(smsNumbers, { namespace: fresh.namespace, name: "line" });
     const { message } = number!.status!.conditions!.find(({ type }) => type === "InboundUrlReady")!;
-    expect(message).toContain("kept another SmsUrl and SmsFallbackUrl");
+    expect(message).toContain("other values than those that were sent for SmsUrl and SmsFallbackUrl");
     fresh.simulator.control.clearFaults();
   } finally {
     await fresh.stop();

@@ -61,7 +61,7 @@ test("the demo shows each step, stays up, and leaves no process or file when it 
   expect(existsSync(state)).toBe(false);
 });
 
-test("a demo that is interrupted just after its start ends, and leaves no process", async () => {
+test("a demo stops and leaves no process running when it is interrupted just after it started", async () => {
   const { child } = startDemo("--once");
   const exit = once(child, "exit");
   await once(child, "spawn");

@@ -298,7 +298,7 @@ describe("two releases that see the same objects", () => {
  * After a take-over, both releases own each value that both have applied. The former release's share must not block the release
  * that took over.
  */
-describe("the status can still change after a take-over", () => {
+describe("the status can still change after another release took the objects over", () => {
   const waits: Outcome = { verdicts: [verdict("Ready", "False", "Waits", "waiting")] };
   const fails: Outcome = { verdicts: [verdict("Ready", "False", "Fails", "stalled")] };
 

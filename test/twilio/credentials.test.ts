@@ -170,7 +170,7 @@ describe("a rotation of tokens", () => {
     ).toEqual([401, 200]);
   });
 
-  test("ends a call after two requests when both tokens are refused", async () => {
+  test("fails an API call after two requests when Twilio refuses both the old and the new token", async () => {
     const twilio = await simulator();
     twilio.state.accounts.get(demoAccount.sid)!.authToken = "a third one";
     await failure(client(twilio.url).twilio.account(both).listNumbers(resync), "TwilioUnauthorized");

@@ -152,8 +152,8 @@ const EMOJI = /\p{Extended_Pictographic}/u;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 const withoutBlanks = (text: string) => text.replace(/\s+/g, "");
 /**
- * Whether two texts are equal apart from characters beyond ASCII, and apart from what other software may put in their
- * place. The letter under an accent may be kept or lost.
+ * Whether two texts are equal when characters beyond ASCII are ignored. Other software may replace such a character (by
+ * a question mark, say), remove it, or keep only the letter under an accent. With all of that the texts count as equal.
  */
 const sameInAscii = (a: string, b: string) =>
   asciiOf(a) === asciiOf(b) || asciiOf(a.normalize("NFD")) === asciiOf(b.normalize("NFD"));

@@ -56,7 +56,7 @@ function storeOf({ storeTakes }: Report): ProbeProblem | undefined {
   };
 }
 
-/** The problem when a plain request reached the receiver but a request like those of Twilio did not. Pure. */
+/** Returns the problem to report when a plain request reached the receiver but a request that looks like Twilio's did not. */
 export function refusedOnTheWay(kind: "odd" | "long", { status }: ForeignAnswer): ProbeProblem {
   const message =
     kind === "long"

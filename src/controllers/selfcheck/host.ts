@@ -3,8 +3,8 @@ import type { Log } from "../../log.ts";
 import type { ProbeProblem } from "./verdict.ts";
 
 /**
- * The longest pause between two probes of a route that does not pass. The pause varies by a quarter, so it is never
- * longer than 30 s.
+ * The longest pause between two probes of a route whose self-check fails, before a quarter is added or taken away at
+ * random. 24 s and a quarter are 30 s, so no pause is longer than that.
  */
 const LONGEST_RETRY_MS = 24_000;
 /**

@@ -159,7 +159,10 @@ async function set(
   // would set it again at every resync. So report the difference instead.
   const kept = differences(webhookOf(answer), step.webhook);
   if (kept.length > 0)
-    throw new Failure("TwilioRejected", `Twilio accepted the update but kept another ${kept.join(" and ")}`);
+    throw new Failure(
+      "TwilioRejected",
+      `Twilio accepted the update, but stored other values than those that were sent for ${kept.join(" and ")}`,
+    );
   deps.newNumbers.end(claim.uid);
   // The claim is recorded only after Twilio's answer. If it were recorded before and the update failed, the
   // original webhook would look like drift.

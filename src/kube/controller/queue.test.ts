@@ -51,7 +51,7 @@ describe("the lines of the queue", () => {
     queue.add("c", "change");
     expect(await drain(queue)).toEqual(["c", "r"]);
   });
-  test("a resync that becomes a change goes before other resyncs", async () => {
+  test("a key that waits for a resync moves ahead of other resyncs when its object changes", async () => {
     const { queue } = setup();
     queue.add("r1", "resync");
     queue.add("r2", "resync");

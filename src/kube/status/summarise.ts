@@ -123,7 +123,8 @@ export function summarise(input: {
   const ready = verdicts.find(({ type }) => type === "Ready");
   // An outcome without Ready is a bug: tools could not wait for a kind without Ready, and tools that look for Ready would show
   // the kind as healthy.
-  if (ready === undefined) throw new Error(`the outcome for a ${object.kind} has no verdict Ready`);
+  if (ready === undefined)
+    throw new Error(`the result of a reconcile of a ${object.kind} has no verdict about the condition Ready`);
   const progress =
     wait === undefined ? progressOf(ready, previousStatus, now) : { conditions: [wait], stalled: false };
   const generation = object.metadata.generation ?? 0;

@@ -73,7 +73,7 @@ interface NamespaceWatch {
   /** True when the server does not allow the list, or does not know the kind. `synced` does not wait for such a namespace. */
   refused: boolean;
   problem: string | undefined;
-  /** The keys of the objects on the pages of the present list that have arrived so far. */
+  /** The keys of all objects that the current list has brought so far. A list arrives in pages. */
   seen: Set<string>;
   /** When data last came from the server, by the monotonic clock. */
   heardAt: number | undefined;

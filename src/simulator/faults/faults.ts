@@ -20,8 +20,8 @@ type FaultEffect =
    */
   | { kind: "status"; status: number; retryAfterSeconds?: number; body?: "json" | "html" }
   /**
-   * Waits `ms` before the call is carried out (the default), or afterwards, before it is answered. The call is carried out even if the
-   * client hangs up.
+   * Waits `ms`, either before the call is carried out (the default), or after that and before the answer is sent. The call is carried out
+   * even if the client hangs up.
    */
   | { kind: "slow"; ms: number; when?: "before" | "after" }
   /** Resets the connection: `before` the request is read, or `after` the call was carried out, in place of the answer. */

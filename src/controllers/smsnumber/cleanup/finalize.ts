@@ -44,8 +44,8 @@ export function smsNumberFinalizer(deps: Finalization, endings = new Endings()) 
     const decided = new Set(endings.of(uid).map(({ debt }) => debt.held.phoneNumberSid));
     for (const debt of await debtsOf(deps, ctx, { forced: isForced(ctx.object), decided })) {
       const ended: DecidedEnding = { debt, ending: await endingOf(deps, ctx, debt) };
-      // The ending is remembered in memory before it is recorded. If recording it fails, the next attempt must not
-      // decide again, because Twilio already shows the result of this decision.
+      // How the number was let go is kept in memory before it is written to the records. If that write fails, the next
+      // attempt must use what is kept and not decide again, because the first decision has already changed the number.
       endings.add(uid, ended);
       ended.event = await conclude(deps, ctx, ended);
     }
