@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -273,6 +273,12 @@ test("a receiver is not ready until the database schema fits, and then stays rea
   await inbox.owner.end();
 });
 
+/** Replaces a file in one step, as the kubelet does with a mounted Secret. A file that is written over is empty for a moment. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
+
 test("the next database connection uses a new password in the mounted Secret, without a restart", async () => {
   const { inbox, namespace, env } = await world();
   await applyRoutes(namespace, [await routeFor()]);
@@ -294,7 +300,7 @@ test("the next database connection uses a new password in the mounted Secret, wi
 
   const url = new URL(inbox.receiverUrl);
   url.password = "another";
-  await writeFile(file, url.href);
+  await replaceFile(file, url.href);
   expect(await status(port, signedPost(textFields()))).toBe(200);
   expect(JSON.stringify(lines)).not.toMatch(/another|postgres:/);
   await rm(folder, { recursive: true });
@@ -312,7 +318,7 @@ test("the receiver reports a DATABASE_URL_FILE without a URL and does not quote 
     expect.objectContaining({ problem: `the file ${file} does not contain a postgres:// URL` }),
   );
   expect(JSON.stringify(lines)).not.toContain("p@ssw0rd");
-  await writeFile(file, inbox.receiverUrl);
+  await replaceFile(file, inbox.receiverUrl);
   await said("store is ready");
   await rm(folder, { recursive: true });
   await inbox.owner.end();
