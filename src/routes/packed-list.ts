@@ -64,8 +64,8 @@ export class PackedList<T extends object> {
   async members(values: readonly T[]): Promise<Buffer[]> {
     const count = bucketsFor(values.length);
     const groups: T[][] = Array.from({ length: count }, () => []);
-    this.#hashAll(values);
-    for (const [at, value] of values.entries()) groups[this.#hashed.hashes[at]! & (count - 1)]!.push(value);
+    const hashes = this.#hashesOf(values);
+    for (const [at, value] of values.entries()) groups[hashes[at]! & (count - 1)]!.push(value);
     const before = count === this.#buckets.length ? this.#buckets : [];
     const buckets: Bucket<T>[] = [];
     // The buckets are compressed one after the other: a thousand compressions at the same time would take more memory than all the routes.
@@ -82,7 +82,7 @@ export class PackedList<T extends object> {
    * Computes only the hashes that are not known from the previous packing, about one for each change. Callers add values at the end,
    * replace values in their place, or remove a few, so nearly every value is found where it was before or close to it.
    */
-  #hashAll(values: readonly T[]): void {
+  #hashesOf(values: readonly T[]): Uint32Array {
     const { values: before, hashes: known } = this.#hashed;
     const hashes = new Uint32Array(values.length);
     let next = 0;
@@ -94,6 +94,7 @@ export class PackedList<T extends object> {
       next = isKnown ? found + 1 : next + 1;
     }
     this.#hashed = { values, hashes };
+    return hashes;
   }
 
   async #pack(values: readonly T[]): Promise<Bucket<T>> {
