@@ -332,6 +332,7 @@ export class Operator {
       checks: this.#checks,
       previous,
       metrics,
+      onLetGo: (held) => wakeups.numberFree(held),
       leading: () => this.#leads(),
       loaded: () => this.#recordsOfTerm.loaded,
     });
@@ -354,7 +355,7 @@ export class Operator {
   }
 
   /**
-   * Stops all parts and waits for the attempts under way. The process must not give up the Lease before the promise
+   * Stops all parts, and waits for the attempts and for the writes of records that are under way. The process must not give up the Lease before the promise
    * resolves.
    */
   async stop() {
@@ -367,6 +368,7 @@ export class Operator {
     this.#accounts.stop();
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
     await Promise.allSettled(this.#shared.map((part) => part.stop()));
+    await this.records.settled();
   }
 
   /** Why this replica cannot work, for `/readyz`. Undefined when it works, or when it waits for its turn to lead. */

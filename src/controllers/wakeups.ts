@@ -3,6 +3,7 @@ import type { QueueLane, WorkQueue } from "../kube/controller/queue.ts";
 import { type KubeObject, keyOf } from "../kube/resource.ts";
 import type { ReadStore } from "../kube/watch/store.ts";
 import type { Queues } from "./queues.ts";
+import type { HeldNumber } from "./records/record.ts";
 import type { Records } from "./records/records.ts";
 import type { Watches } from "./watches.ts";
 import type { Streams } from "./workstream/streams.ts";
@@ -111,9 +112,17 @@ export class Wakeups {
    * stream.
    */
   numberGone({ metadata, spec }: SmsNumber) {
-    for (const other of this.#watches.smsNumbers.store.byIndex("digits", spec.number))
-      this.number(keyOf(other));
-    this.numbersOf(`${metadata.namespace}/${spec.workStreamRef.name}`);
+    const { namespace } = metadata;
+    this.numberFree({ namespace: namespace!, number: spec.number, stream: spec.workStreamRef.name });
+  }
+
+  /**
+   * Called when nobody holds a number any more. Wakes the SmsNumbers that may have waited for the same digits or for
+   * the same stream: a claim that ends changes no object that they watch.
+   */
+  numberFree({ namespace, number, stream }: Pick<HeldNumber, "namespace" | "number" | "stream">) {
+    for (const other of this.#watches.smsNumbers.store.byIndex("digits", number)) this.number(keyOf(other));
+    this.numbersOf(`${namespace}/${stream}`);
   }
 }
 

@@ -70,6 +70,11 @@ export class PacedWrite {
     else await this.#running;
   }
 
+  /** Resolves when no write is under way, whether the last one worked or failed. Starts no write. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => {});
+  }
+
   /** Schedules the next write. All changes until that write begins get the same promise. */
   #schedule(): Promise<void> {
     this.#scheduled ??= this.#next();

@@ -177,6 +177,26 @@ describe("records", () => {
     expect(next.claimOf("number-uid")).toEqual(claim());
   });
 
+  test("are settled only when the write under way has ended, even if it fails", async () => {
+    const { save } = store;
+    const answer = Promise.withResolvers<number>();
+    store.save = () => answer.promise;
+    const put = records.putClaim(claim());
+    put.catch(() => {});
+    let settled = false;
+    await clock.advance(1);
+    const waiting = records.settled().then(() => {
+      settled = true;
+    });
+    await clock.advance(1000);
+    expect(settled).toBe(false);
+    answer.reject(new Error("no answer"));
+    await waiting;
+    await expect(put).rejects.toThrow("no answer");
+    store.save = save;
+    await records.settled();
+  });
+
   test("after a write that was stuck for a minute, the next write waits for only two seconds", async () => {
     const stuck = Promise.withResolvers<void>();
     store.gate = stuck.promise;

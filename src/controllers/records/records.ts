@@ -380,6 +380,14 @@ export class Records {
     await this.#shardOf(place).write.durable();
   }
 
+  /**
+   * Resolves when the writes under way have ended. A process that stops must wait for them: the next process reads the
+   * Secrets at once, and a claim that is written after that belongs to an SmsNumber that may be deleted by then.
+   */
+  async settled(): Promise<void> {
+    await Promise.all(this.#shards.map(({ write }) => write.settled()));
+  }
+
   async #changed(places: readonly ShardPlace[], options: { urgent?: boolean } = {}) {
     const changed = new Set(places.map((place) => this.#shardOf(place)));
     const written = [...changed].map(({ write }) => write.changed(options));

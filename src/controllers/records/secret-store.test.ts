@@ -22,12 +22,14 @@ const route: RouteRecord = {
 function store(allow: (name: string) => Promise<void>) {
   const begun: string[] = [];
   const ended: string[] = [];
+  const stop = new AbortController();
   const client = {
     get: async () => undefined,
-    create: async (_type: unknown, secret: Secret) => {
+    create: async (_type: unknown, secret: Secret, _options: unknown, signal?: AbortSignal) => {
       const { name } = secret.metadata;
       begun.push(name);
       await allow(name);
+      signal?.throwIfAborted();
       ended.push(name);
       return { metadata: { resourceVersion: "1" } };
     },
@@ -37,9 +39,9 @@ function store(allow: (name: string) => Promise<void>) {
     namespace: "ns",
     instance: "ns/sms",
     shards: 1,
-    signal: new AbortController().signal,
+    signal: stop.signal,
   });
-  return { save: () => secretStore.save(0, { routes: [route], claims: [] }), begun, ended };
+  return { save: () => secretStore.save(0, { routes: [route], claims: [] }), begun, ended, stop };
 }
 
 test("the receivers' Secret is written first and does not wait for the Secret with the records", async () => {
@@ -52,6 +54,23 @@ test("the receivers' Secret is written first and does not wait for the Secret wi
   await save();
   expect(begun[0]).toBe("sms-receiver-0");
   expect(ended).toEqual(["sms-receiver-0", "sms-controller-0"]);
+});
+
+test("a stop does not abort the writes that were sent, and no later save writes anything", async () => {
+  const sent = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const { save, begun, ended, stop } = store(async (name) => {
+    if (name === "sms-controller-0") sent.resolve();
+    await answer.promise;
+  });
+  const saved = save();
+  await sent.promise;
+  stop.abort(new Error("stopped"));
+  answer.resolve();
+  await saved;
+  expect(ended).toHaveLength(2);
+  await expect(save()).rejects.toThrow("stopped");
+  expect(begun).toHaveLength(2);
 });
 
 for (const broken of ["sms-receiver-0", "sms-controller-0"])

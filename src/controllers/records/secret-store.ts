@@ -26,6 +26,10 @@ export interface SecretStoreOptions {
   namespace: string;
   instance: string;
   shards: number;
+  /**
+   * Stops reads, and writes that have not begun. A write that was sent is not aborted, because the API server may do it
+   * all the same, and callers must be able to wait until it has ended.
+   */
   signal: AbortSignal;
   /**
    * Makes the installation's own route for `helm test` (ADR 19). This route belongs to no stream; the receivers get
@@ -84,6 +88,8 @@ export function createSecretStore(options: SecretStoreOptions): ShardStore {
       received.catch(() => {});
       const controller = await encode.records.encode(content);
       const recorded = put("controller", controller);
+      // Both are waited for also when one fails: a save has ended only when no request of it is under way.
+      await Promise.allSettled([received, recorded]);
       await Promise.all([received, recorded]);
       return Math.max(bytesOf(controller), bytesOf(receiver));
     },
@@ -145,6 +151,7 @@ async function write(
   const { client, namespace, instance, shards, signal } = options;
   if (!known.has(name)) await read(options, known, name);
   const before = known.get(name);
+  signal.throwIfAborted();
   const digest = digestOf(data);
   const annotations = { "smschannel.dev/instance": instance, [SHARDS_ANNOTATION]: String(shards) };
   if (before?.digest === digest && before.shards === String(shards)) return;
@@ -164,8 +171,8 @@ async function write(
   try {
     const written =
       before === undefined
-        ? await client.create(secrets, secret, { metadataOnly: true }, signal)
-        : await client.replace(secrets, secret, { metadataOnly: true }, signal);
+        ? await client.create(secrets, secret, { metadataOnly: true })
+        : await client.replace(secrets, secret, { metadataOnly: true });
     known.set(name, { resourceVersion: written.metadata.resourceVersion, shards: String(shards), digest });
   } catch (error) {
     // The write may have been done although its answer was lost. So the Secret is read before the next write.

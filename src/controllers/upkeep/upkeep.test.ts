@@ -54,6 +54,7 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
     const clock = new ManualClock();
     const seen = { stored: { routes: [], claims: [], ...stored } as Shard, saved: new Map(saved) };
     const counted: string[] = [];
+    const free: string[] = [];
     const told: Record<string, unknown>[] = [];
     const failing = (what: string) => {
       const left = fails[what] ?? 0;
@@ -99,11 +100,12 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
         keptIn: () => "operator/previous-pn1",
       },
       metrics: { countLetGo: (reason: string) => void counted.push(reason) },
+      onLetGo: ({ number }: { number: string }) => void free.push(number),
       leading: () => true,
       loaded: async () => {},
     } as unknown as UpkeepOptions;
     new Upkeep(options).start();
-    return { ...seen, seen, counted, told, minutes: (count: number) => clock.advance(count * 61_000) };
+    return { ...seen, seen, counted, free, told, minutes: (count: number) => clock.advance(count * 61_000) };
   }
 
   const cases: Record<string, [Partial<Shard>, Record<string, number>]> = {
@@ -118,18 +120,20 @@ describe("an SmsNumber whose finalizer was removed by hand", () => {
   };
   for (const [name, [stored, fails]] of Object.entries(cases))
     test(`is reported and counted once ${name}, and the saved webhook is kept for the number`, async () => {
-      const { seen, counted, told, minutes } = await looking(stored, [["number-uid", before]], fails);
+      const { seen, counted, free, told, minutes } = await looking(stored, [["number-uid", before]], fails);
       await minutes(4);
       expect(counted).toEqual(["FinalizerRemoved"]);
       expect(told).toMatchObject([{ reason: "FinalizerRemoved", formerHost: "legacy.example.com" }]);
       expect([...seen.saved.keys()]).toEqual(["PN1"]);
+      expect(free).toEqual(["14252306549"]);
       expect(seen.stored).toMatchObject({ claims: [], owed: [{ phoneNumberSid: "PN1", isGone: true }] });
     });
 
   test("is not reported when it held the number and the operator never set the webhook", async () => {
-    const { seen, told, minutes } = await looking({ claims: [held] }, [], {});
+    const { seen, free, told, minutes } = await looking({ claims: [held] }, [], {});
     await minutes(2);
     expect(told).toEqual([]);
+    expect(free).toEqual(["14252306549"]);
     expect(seen.stored).toMatchObject({ claims: [], owed: [] });
   });
 });

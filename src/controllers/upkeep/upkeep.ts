@@ -27,6 +27,8 @@ export interface UpkeepOptions {
   checks: Checks;
   previous: PreviousWebhooks;
   metrics: Pick<ControllerMetrics, "countLetGo">;
+  /** Called when the upkeep has ended a claim, so that an SmsNumber that waits for the number gets it. */
+  onLetGo(held: HeldNumber): void;
   /** Whether this process leads and may write right now. */
   leading(): boolean;
   /** Resolves when the records are read. */
@@ -108,14 +110,19 @@ export class Upkeep {
    * have taken effect at Twilio although the record does not say so.
    */
   async #dropClaim(claim: ClaimRecord): Promise<void> {
-    const { previous, records } = this.#options;
+    const { previous, records, onLetGo } = this.#options;
     const { signal } = this.#stop;
     if (claim.configured !== undefined || (await previous.read(claim.uid, signal)) !== undefined)
       return await this.#tell(claim);
     // The Secret with the saved webhook may exist although it could not be read. It is deleted before the claim is
     // removed, because only the claim shows that the Secret may exist.
     await previous.remove(claim.uid, signal);
-    await records.dropClaim(claim.phoneNumberSid);
+    try {
+      await records.dropClaim(claim.phoneNumberSid);
+    } finally {
+      // Others are woken also when the write failed: memory no longer has the claim, so no later run would wake them.
+      onLetGo(claim);
+    }
   }
 
   /**
@@ -123,7 +130,7 @@ export class Upkeep {
    * the number, but may not know what stays at Twilio, so this is logged and counted.
    */
   async #tell(held: HeldNumber): Promise<void> {
-    const { log, previous, metrics } = this.#options;
+    const { log, previous, metrics, onLetGo } = this.#options;
     const { number, phoneNumberSid, accountSid, namespace, name } = held;
     const reason = "FinalizerRemoved";
     this.#untold.set(phoneNumberSid, held);
@@ -134,6 +141,7 @@ export class Upkeep {
       keptIn: saved === undefined ? undefined : previous.keptIn(held),
     };
     this.#untold.delete(phoneNumberSid);
+    onLetGo(held);
     metrics.countLetGo(reason);
     const fields = letGoFields({ reason, why: "its finalizer was removed by hand" }, left);
     log.warn(
