@@ -355,8 +355,8 @@ export class Operator {
   }
 
   /**
-   * Stops all parts, and waits for the attempts and for the writes of records that are under way. The process must not give up the Lease before the promise
-   * resolves.
+   * Stops all parts, and waits for the attempts and for the writes of records that are under way. The process must not
+   * give up the Lease before the promise resolves.
    */
   async stop() {
     if (this.#stop.signal.aborted) return;
